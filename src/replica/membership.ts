@@ -1,0 +1,37 @@
+/** Members of the consensus group, for `cluster` and for status. */
+import type { NodeId } from '#src/raft/types.ts';
+
+export interface ReplicaStatus {
+  self: NodeId;
+  role: 'leader' | 'follower' | 'candidate' | 'preCandidate' | 'learner' | 'stopped';
+  term: number;
+  leader: NodeId | undefined;
+  commitIndex: number;
+  appliedIndex: number;
+  lastIndex: number;
+  revision: number;
+  compactedRevision: number;
+  voters: NodeId[];
+  learners: NodeId[];
+  addresses: Record<NodeId, string>;
+  /** Only on the leader: matchIndex by member and ms since it last answered. */
+  progress: Record<NodeId, { matchIndex: number; lastContactMs: number }>;
+  /** Monotonic ms since a quorum last confirmed this state (leader: contact; follower: heartbeat). */
+  confirmedAgoMs: number | undefined;
+}
+
+export interface Membership {
+  status(): ReplicaStatus;
+  /** Leader only (Fault REPLICA_NOT_LEADER names the leader). One change at a time: REPLICA_CHANGE_IN_FLIGHT. */
+  addLearner(id: NodeId, address: string): Promise<void>;
+  /** Waits until the learner has caught up and is live, bounded by the deadline. */
+  promote(id: NodeId, options: { deadlineMs: number }): Promise<void>;
+  remove(id: NodeId): Promise<void>;
+  setAddress(id: NodeId, address: string): Promise<void>;
+  transferLeadership(to?: NodeId): Promise<void>;
+  /**
+   * Fires with the term once the no-op of that term is applied here as leader, and with undefined when
+   * leadership is lost. Returns the unsubscribe function.
+   */
+  onLeadership(handle: (term: number | undefined) => void): () => void;
+}
