@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram } from '#src/drivers/dataplane/commands.ts';
+import { createOwnership } from '#src/drivers/dataplane/ownership.ts';
 import type { ClusterStatus } from '#src/cli/status.ts';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
@@ -114,6 +115,9 @@ async function freePort(): Promise<number> {
 }
 
 export async function createLab(options: LabOptions): Promise<Lab> {
+  // AVA runs files side by side; clusters on two cores would only measure each other.
+  const turn = createOwnership('e2e-turn');
+  await turn.acquire();
   reap();
   const id = `${PREFIX}${process.pid}-${Math.random().toString(36).slice(2, 7)}`;
   const directory = mkdtempSync(join(tmpdir(), `${id}-`));
@@ -166,6 +170,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
       await sleep(50);
       if (netns) execFileSync(findProgram('ip') ?? 'ip', ['netns', 'del', id]);
       rmSync(directory, { recursive: true, force: true });
+      await turn.release();
     },
   };
 }
