@@ -37,14 +37,18 @@ function readManifests(): KubeObject[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.yaml'))
     .toSorted()
-    .flatMap((name) => parseAllDocuments(readFileSync(directory + name, 'utf8')).map((document) => document.toJS() as KubeObject | null))
+    .flatMap((name) =>
+      parseAllDocuments(readFileSync(directory + name, 'utf8')).map((document) => document.toJS() as KubeObject | null),
+    )
     .filter((object) => object !== null);
 }
 
 /** Texts for `kubectl explain`, made at install time; without them the rest works. */
 function readDescriptions(): Record<string, string> {
   try {
-    return JSON.parse(readFileSync(fileURLToPath(new URL('../../.cache/descriptions.json', import.meta.url)), 'utf8')) as Record<string, string>;
+    return JSON.parse(
+      readFileSync(fileURLToPath(new URL('../../.cache/descriptions.json', import.meta.url)), 'utf8'),
+    ) as Record<string, string>;
   } catch {
     return {}; // Not made on this machine.
   }
@@ -59,7 +63,14 @@ export async function serverCommand(args: string[]): Promise<number> {
   const log = createLog({ level: config.logLevel }, config.name);
   const clock = createClock();
   const choice = await createDataplane({ log });
-  const runtime = await chooseRuntime({ wanted: config.runtime, node: config.name, directory: data, routed: choice.mode === 'routed', clock, log });
+  const runtime = await chooseRuntime({
+    wanted: config.runtime,
+    node: config.name,
+    directory: data,
+    routed: choice.mode === 'routed',
+    clock,
+    log,
+  });
 
   const finished = Promise.withResolvers<number>();
   const node = createNode({

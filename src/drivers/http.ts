@@ -5,7 +5,12 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -73,7 +78,10 @@ function readBody(request: AnyRequest, limits: { bytesMax: number; timeoutMs: nu
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const timer = setTimeout(() => finish(new Fault('HTTP_BODY_TIMEOUT', `the body did not arrive within ${limits.timeoutMs} ms`, 'never')), limits.timeoutMs);
+    const timer = setTimeout(
+      () => finish(new Fault('HTTP_BODY_TIMEOUT', `the body did not arrive within ${limits.timeoutMs} ms`, 'never')),
+      limits.timeoutMs,
+    );
     function finish(fault?: Fault): void {
       clearTimeout(timer);
       request.removeAllListeners('data');
@@ -85,7 +93,8 @@ function readBody(request: AnyRequest, limits: { bytesMax: number; timeoutMs: nu
         resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size));
       }
     }
-    const tooLarge = (): Fault => new Fault('HTTP_BODY_TOO_LARGE', `the body is larger than ${limits.bytesMax} bytes`, 'never');
+    const tooLarge = (): Fault =>
+      new Fault('HTTP_BODY_TOO_LARGE', `the body is larger than ${limits.bytesMax} bytes`, 'never');
     if (Number(request.headers['content-length'] ?? 0) > limits.bytesMax) {
       finish(tooLarge());
       return;
@@ -96,8 +105,12 @@ function readBody(request: AnyRequest, limits: { bytesMax: number; timeoutMs: nu
       else chunks.push(chunk);
     });
     request.once('end', () => finish());
-    request.once('error', (error) => finish(new Fault('HTTP_ABORTED', `the request broke off: ${error.message}`, 'never', error)));
-    request.once('close', () => finish(new Fault('HTTP_ABORTED', 'the client went away before the end of the body', 'never')));
+    request.once('error', (error) =>
+      finish(new Fault('HTTP_ABORTED', `the request broke off: ${error.message}`, 'never', error)),
+    );
+    request.once('close', () =>
+      finish(new Fault('HTTP_ABORTED', 'the client went away before the end of the body', 'never')),
+    );
   });
 }
 
@@ -134,7 +147,9 @@ function responseOf(raw: AnyResponse, isHttp2: boolean): HttpResponse {
     },
     head(status, headers) {
       if (gone() || raw.headersSent) return;
-      const kept = isHttp2 ? Object.fromEntries(Object.entries(headers).filter(([name]) => !HTTP1_ONLY.has(name.toLowerCase()))) : headers;
+      const kept = isHttp2
+        ? Object.fromEntries(Object.entries(headers).filter(([name]) => !HTTP1_ONLY.has(name.toLowerCase())))
+        : headers;
       (raw as ServerResponse).writeHead(status, kept);
       // A watch sends its head long before its first event.
       if ('flushHeaders' in raw) raw.flushHeaders();
@@ -188,7 +203,10 @@ function rawStreamOf(socket: Socket): RawStream {
   socket.on('error', () => socket.destroy());
   return {
     write: (chunk) => (socket.destroyed ? true : socket.write(chunk)),
-    drained: () => (socket.destroyed || !socket.writableNeedDrain ? Promise.resolve() : Promise.race([once(socket, 'drain'), once(socket, 'close')]).then(() => undefined)),
+    drained: () =>
+      socket.destroyed || !socket.writableNeedDrain
+        ? Promise.resolve()
+        : Promise.race([once(socket, 'drain'), once(socket, 'close')]).then(() => undefined),
     onData: (handle) => socket.on('data', handle),
     onEnd: (handle) => socket.on('end', handle),
     onClose: (handle) => socket.on('close', handle),
@@ -230,17 +248,37 @@ function listenOn(server: TcpServer, address: HttpServeOptions['listen'][number]
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {
       const where = `${address.host}:${address.port}`;
-      if (error.code === 'EADDRINUSE') reject(new Fault('HTTP_ADDRESS_IN_USE', `${where} is in use by another process; stop it, or choose another port (--port)`, 'never', error));
-      else if (error.code === 'EADDRNOTAVAIL') reject(new Fault('HTTP_ADDRESS_UNAVAILABLE', `${where}: this machine has no such address`, 'never', error));
-      else if (error.code === 'EACCES') reject(new Fault('HTTP_PERMISSION', `${where} needs privileges; choose a port from 1024 on (--port)`, 'never', error));
+      if (error.code === 'EADDRINUSE')
+        reject(
+          new Fault(
+            'HTTP_ADDRESS_IN_USE',
+            `${where} is in use by another process; stop it, or choose another port (--port)`,
+            'never',
+            error,
+          ),
+        );
+      else if (error.code === 'EADDRNOTAVAIL')
+        reject(new Fault('HTTP_ADDRESS_UNAVAILABLE', `${where}: this machine has no such address`, 'never', error));
+      else if (error.code === 'EACCES')
+        reject(
+          new Fault(
+            'HTTP_PERMISSION',
+            `${where} needs privileges; choose a port from 1024 on (--port)`,
+            'never',
+            error,
+          ),
+        );
       else reject(error);
     };
     server.once('error', failed);
-    server.listen({ host: address.host, port: address.port, reusePort: address.shared === true, exclusive: true }, () => {
-      server.off('error', failed);
-      const bound = server.address();
-      resolve(typeof bound === 'object' && bound ? bound.port : address.port);
-    });
+    server.listen(
+      { host: address.host, port: address.port, reusePort: address.shared === true, exclusive: true },
+      () => {
+        server.off('error', failed);
+        const bound = server.address();
+        resolve(typeof bound === 'object' && bound ? bound.port : address.port);
+      },
+    );
   });
 }
 
@@ -256,7 +294,11 @@ function secureServer(options: HttpServeOptions): Http2SecureServer {
     handshakeTimeout: HEADERS_TIMEOUT_MS,
     maxHeaderListPairs: 200,
     maxSessionMemory: 64,
-    settings: { maxConcurrentStreams: STREAMS_PER_SESSION_MAX, maxHeaderListSize: HEADER_BYTES_MAX, initialWindowSize: 1024 * 1024 },
+    settings: {
+      maxConcurrentStreams: STREAMS_PER_SESSION_MAX,
+      maxHeaderListSize: HEADER_BYTES_MAX,
+      initialWindowSize: 1024 * 1024,
+    },
     ...({ maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS } as object),
   });
   server.setTimeout(IDLE_CONNECTION_MS);
@@ -265,7 +307,12 @@ function secureServer(options: HttpServeOptions): Http2SecureServer {
 
 async function serve(options: HttpServeOptions): Promise<HttpServer> {
   const server = secureServer(options);
-  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: WEBSOCKET_MESSAGE_BYTES_MAX, handleProtocols: (protocols) => [...protocols][0] ?? false });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: WEBSOCKET_MESSAGE_BYTES_MAX,
+    handleProtocols: (protocols) => [...protocols][0] ?? false,
+  });
   const open = new Set<Socket>();
   const active = new Set<AnyResponse>();
   server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -284,7 +331,8 @@ async function serve(options: HttpServeOptions): Promise<HttpServer> {
   });
   server.on('sessionError', () => undefined); // One client's broken session; its streams close.
   server.on('clientError', (_error, socket: Socket) => {
-    if (socket.writable) socket.end(plainAnswer(400, { 'Content-Type': 'text/plain' }, Buffer.from('malformed request\n')));
+    if (socket.writable)
+      socket.end(plainAnswer(400, { 'Content-Type': 'text/plain' }, Buffer.from('malformed request\n')));
     else socket.destroy();
   });
   server.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
@@ -323,8 +371,18 @@ async function serve(options: HttpServeOptions): Promise<HttpServer> {
 
 function faultOf(error: NodeJS.ErrnoException, url: string): Fault {
   const code = error.code ?? '';
-  if (code.startsWith('ERR_TLS') || code.includes('CERT') || code.includes('SELF_SIGNED') || code.includes('UNABLE_TO_VERIFY')) {
-    return new Fault('HTTP_CERTIFICATE', `${url}: the certificate is not trusted (${messageOf(error)})`, 'never', error);
+  if (
+    code.startsWith('ERR_TLS') ||
+    code.includes('CERT') ||
+    code.includes('SELF_SIGNED') ||
+    code.includes('UNABLE_TO_VERIFY')
+  ) {
+    return new Fault(
+      'HTTP_CERTIFICATE',
+      `${url}: the certificate is not trusted (${messageOf(error)})`,
+      'never',
+      error,
+    );
   }
   return new Fault('HTTP_UNREACHABLE', `${url}: ${messageOf(error)}`, 'later', error);
 }
@@ -349,15 +407,32 @@ function fetchOnce(options: HttpFetchOptions): Promise<HttpFetchResult> {
           size += chunk.length;
           chunks.push(chunk);
           if (size > options.bodyBytesMax) {
-            events.emit('done', new Fault('HTTP_BODY_TOO_LARGE', `${options.url} answered more than ${options.bodyBytesMax} bytes`, 'never'));
+            events.emit(
+              'done',
+              new Fault(
+                'HTTP_BODY_TOO_LARGE',
+                `${options.url} answered more than ${options.bodyBytesMax} bytes`,
+                'never',
+              ),
+            );
           }
         });
         response.on('error', (error) => events.emit('done', faultOf(error, options.url)));
-        response.on('end', () => events.emit('done', undefined, { status: response.statusCode ?? 0, headers: headersOf(response), body: Buffer.concat(chunks) }));
+        response.on('end', () =>
+          events.emit('done', undefined, {
+            status: response.statusCode ?? 0,
+            headers: headersOf(response),
+            body: Buffer.concat(chunks),
+          }),
+        );
       },
     );
     const timer = setTimeout(
-      () => events.emit('done', new Fault('HTTP_TIMEOUT', `${options.url} did not answer within ${options.timeoutMs} ms`, 'later')),
+      () =>
+        events.emit(
+          'done',
+          new Fault('HTTP_TIMEOUT', `${options.url} did not answer within ${options.timeoutMs} ms`, 'later'),
+        ),
       options.timeoutMs,
     );
     events.once('done', (fault: Fault | undefined, result: HttpFetchResult | undefined) => {

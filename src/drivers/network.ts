@@ -26,7 +26,11 @@ export function createNetwork(): Network {
 function peerOf(socket: TLSSocket): LinkPeer {
   const subject = socket.getPeerCertificate().subject as { CN?: string; O?: string | string[] } | undefined;
   const organizations = subject?.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O];
-  return { commonName: subject?.CN ?? '', organizations, address: `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}` };
+  return {
+    commonName: subject?.CN ?? '',
+    organizations,
+    address: `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`,
+  };
 }
 
 function bytesOf(data: RawData): Uint8Array {
@@ -56,7 +60,10 @@ function linkOf(socket: WebSocket, peer: LinkPeer): Link {
   socket.on('error', (error) => (failure = error.message));
   socket.on('close', (code, reason) => {
     clearInterval(polling);
-    closedWith = reason.length > 0 ? reason.toString() : failure || (code === 1006 ? 'the connection broke' : `closed with code ${code}`);
+    closedWith =
+      reason.length > 0
+        ? reason.toString()
+        : failure || (code === 1006 ? 'the connection broke' : `closed with code ${code}`);
     handleClose?.(closedWith);
   });
 
@@ -131,7 +138,12 @@ async function listen(options: Parameters<Network['listen']>[0]): Promise<LinkLi
       const where = `${options.host}:${options.port}`;
       reject(
         error.code === 'EADDRINUSE'
-          ? new Fault('NETWORK_ADDRESS_IN_USE', `peer address ${where} is in use by another process; stop it, or change peer.port`, 'never', error)
+          ? new Fault(
+              'NETWORK_ADDRESS_IN_USE',
+              `peer address ${where} is in use by another process; stop it, or change peer.port`,
+              'never',
+              error,
+            )
           : new Fault('NETWORK_LISTEN', `cannot listen on peer address ${where}: ${error.message}`, 'never', error),
       );
     });
@@ -149,9 +161,15 @@ async function listen(options: Parameters<Network['listen']>[0]): Promise<LinkLi
 
 function connectFault(address: string, error: NodeJS.ErrnoException): Fault {
   const code = error.code ?? '';
-  if (code === 'ETIMEDOUT' || error.message.includes('timed out')) return new Fault('NETWORK_TIMEOUT', `${address} did not answer in time`, 'later', error);
+  if (code === 'ETIMEDOUT' || error.message.includes('timed out'))
+    return new Fault('NETWORK_TIMEOUT', `${address} did not answer in time`, 'later', error);
   if (code.includes('CERT') || code.includes('SSL') || code.includes('TLS') || code.includes('VERIFY')) {
-    return new Fault('NETWORK_CERTIFICATE', `${address} and this node do not trust each other's certificates (${messageOf(error)})`, 'later', error);
+    return new Fault(
+      'NETWORK_CERTIFICATE',
+      `${address} and this node do not trust each other's certificates (${messageOf(error)})`,
+      'later',
+      error,
+    );
   }
   return new Fault('NETWORK_UNREACHABLE', `${address}: ${messageOf(error)}`, 'later', error);
 }
@@ -184,7 +202,13 @@ function connect(options: Parameters<Network['connect']>[0]): Promise<Link> {
       if (options.expectedCommonName !== undefined && peer.commonName !== options.expectedCommonName) {
         socket.on('error', () => undefined); // Being closed for its name.
         socket.terminate();
-        reject(new Fault('NETWORK_CERTIFICATE', `${address} is node '${peer.commonName}', not '${options.expectedCommonName}'`, 'later'));
+        reject(
+          new Fault(
+            'NETWORK_CERTIFICATE',
+            `${address} is node '${peer.commonName}', not '${options.expectedCommonName}'`,
+            'later',
+          ),
+        );
         return;
       }
       resolve(linkOf(socket, peer));

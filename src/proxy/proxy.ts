@@ -25,10 +25,22 @@ export interface Proxy {
   stop(): Promise<void>;
 }
 
-export function createProxy(options: { client: Client; clock: Clock; random: Random; log: Log; dataplane: Dataplane }): Proxy {
+export function createProxy(options: {
+  client: Client;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  dataplane: Dataplane;
+}): Proxy {
   const { client, clock, random, dataplane } = options;
   const log = options.log.scope('proxy');
-  const services = createInformer<Service>({ client, clock, random, log, resource: { group: '', version: 'v1', resource: 'services' } });
+  const services = createInformer<Service>({
+    client,
+    clock,
+    random,
+    log,
+    resource: { group: '', version: 'v1', resource: 'services' },
+  });
   const slices = createInformer<EndpointSlice>({
     client,
     clock,

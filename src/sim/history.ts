@@ -85,7 +85,8 @@ function checkFinals({ writes, finals }: History): Violation[] {
     }
     const newest = new Map<string, WriteOperation>();
     for (const write of writes) {
-      if (write.outcome === 'ok' && (write.revision ?? 0) > (newest.get(write.key)?.revision ?? 0)) newest.set(write.key, write);
+      if (write.outcome === 'ok' && (write.revision ?? 0) > (newest.get(write.key)?.revision ?? 0))
+        newest.set(write.key, write);
     }
     for (const write of newest.values()) {
       const found = state.objects.get(write.key);
@@ -95,7 +96,10 @@ function checkFinals({ writes, finals }: History): Violation[] {
           message: `${write.key}=${write.token} was acknowledged at revision ${write.revision}; ${state.node} has ${found ? `${found.token} at ${found.revision}` : 'nothing'}`,
         });
       } else if (found.revision === write.revision && found.token !== write.token) {
-        violations.push({ kind: 'lost', message: `${write.key} at ${found.revision} is ${found.token} on ${state.node}; acknowledged was ${write.token}` });
+        violations.push({
+          kind: 'lost',
+          message: `${write.key} at ${found.revision} is ${found.token} on ${state.node}; acknowledged was ${write.token}`,
+        });
       }
     }
   }
@@ -119,10 +123,16 @@ function checkDoubled({ writes, watches, reads, finals }: History): Violation[] 
     const revisions = effects.get(write.token);
     if (write.outcome === 'ok' && write.revision !== undefined) see(write.token, write.revision);
     if (revisions && write.outcome === 'refused') {
-      violations.push({ kind: 'doubled', message: `${write.key}=${write.token} was refused to ${write.client} and took effect at revision ${[...revisions].join(', ')}` });
+      violations.push({
+        kind: 'doubled',
+        message: `${write.key}=${write.token} was refused to ${write.client} and took effect at revision ${[...revisions].join(', ')}`,
+      });
     }
     if ((effects.get(write.token)?.size ?? 0) > 1) {
-      violations.push({ kind: 'doubled', message: `${write.key}=${write.token} took effect at revisions ${[...(effects.get(write.token) ?? [])].join(' and ')}` });
+      violations.push({
+        kind: 'doubled',
+        message: `${write.key}=${write.token} took effect at revisions ${[...(effects.get(write.token) ?? [])].join(' and ')}`,
+      });
     }
   }
   const used = new Map<string, WriteOperation>();
@@ -130,7 +140,11 @@ function checkDoubled({ writes, watches, reads, finals }: History): Violation[] 
     if (write.outcome !== 'ok' || write.expectedRevision === undefined) continue;
     const id = `${write.key}@${write.expectedRevision}`;
     const other = used.get(id);
-    if (other) violations.push({ kind: 'doubled', message: `${other.token} and ${write.token} both replaced revision ${write.expectedRevision} of ${write.key}` });
+    if (other)
+      violations.push({
+        kind: 'doubled',
+        message: `${other.token} and ${write.token} both replaced revision ${write.expectedRevision} of ${write.key}`,
+      });
     used.set(id, write);
   }
   return violations;
@@ -139,7 +153,11 @@ function checkDoubled({ writes, watches, reads, finals }: History): Violation[] 
 /** A read sees at least what any operation on its key had shown before the read began. */
 function checkReads({ writes, reads }: History): Violation[] {
   const known = [
-    ...writes.flatMap((w) => (w.outcome === 'ok' && w.completedMs !== undefined ? [{ key: w.key, at: w.completedMs, revision: w.revision ?? 0 }] : [])),
+    ...writes.flatMap((w) =>
+      w.outcome === 'ok' && w.completedMs !== undefined
+        ? [{ key: w.key, at: w.completedMs, revision: w.revision ?? 0 }]
+        : [],
+    ),
     ...reads.map((r) => ({ key: r.key, at: r.completedMs, revision: r.revision })),
   ];
   const byKey = Map.groupBy(known, (fact) => fact.key);
@@ -147,14 +165,20 @@ function checkReads({ writes, reads }: History): Violation[] {
     // Running maximum by completion time, so that each read is one binary search.
     const sorted = facts.toSorted((a, b) => a.at - b.at);
     let max = 0;
-    byKey.set(key, sorted.map((fact) => ({ ...fact, revision: (max = Math.max(max, fact.revision)) })));
+    byKey.set(
+      key,
+      sorted.map((fact) => ({ ...fact, revision: (max = Math.max(max, fact.revision)) })),
+    );
   }
   const violations: Violation[] = [];
   for (const read of reads) {
     const facts = byKey.get(read.key) ?? [];
     const bound = lastBefore(facts, read.invokedMs)?.revision ?? 0;
     if (read.revision < bound) {
-      violations.push({ kind: 'stale', message: `${read.client} read ${read.key} at revision ${read.revision} from ${read.invokedMs} ms on; revision ${bound} was known before` });
+      violations.push({
+        kind: 'stale',
+        message: `${read.client} read ${read.key} at revision ${read.revision} from ${read.invokedMs} ms on; revision ${bound} was known before`,
+      });
     }
   }
   return violations;
@@ -179,7 +203,10 @@ function checkWatches({ writes, watches }: History): Violation[] {
     const seen = new Set<number>();
     for (const event of watch.events) {
       if (event.revision <= last) {
-        violations.push({ kind: 'watch', message: `${watch.client} got revision ${event.revision} of ${event.key} after revision ${last}` });
+        violations.push({
+          kind: 'watch',
+          message: `${watch.client} got revision ${event.revision} of ${event.key} after revision ${last}`,
+        });
       }
       last = Math.max(last, event.revision);
       seen.add(event.revision);
@@ -187,7 +214,10 @@ function checkWatches({ writes, watches }: History): Violation[] {
     for (const write of acknowledged) {
       const revision = write.revision ?? 0;
       if (revision > watch.fromRevision && revision <= watch.throughRevision && !seen.has(revision)) {
-        violations.push({ kind: 'watch', message: `${watch.client} watched from ${watch.fromRevision} through ${watch.throughRevision} and never got ${write.key}=${write.token} at ${revision}` });
+        violations.push({
+          kind: 'watch',
+          message: `${watch.client} watched from ${watch.fromRevision} through ${watch.throughRevision} and never got ${write.key}=${write.token} at ${revision}`,
+        });
       }
     }
   }

@@ -26,7 +26,10 @@ export function createBulkLink(options: {
 }): BulkLink {
   const { link, log } = options;
   const streams = new Map<number, StreamEnd>();
-  const opening = new Map<number, { stream: StreamEnd; resolve: (stream: ByteStream) => void; reject: (error: unknown) => void }>();
+  const opening = new Map<
+    number,
+    { stream: StreamEnd; resolve: (stream: ByteStream) => void; reject: (error: unknown) => void }
+  >();
   const closers: (() => void)[] = [];
   let admitted = false;
   let nextId = 1;
@@ -88,7 +91,14 @@ export function createBulkLink(options: {
     const waiting = opening.get(id);
     if (waiting && (message[0] === 'a' || message[0] === 'd' || message[0] === 'e' || message[0] === 'c')) {
       opening.delete(id);
-      if (message[0] === 'c') waiting.reject(new Fault(message[2], message[3], message[4] === 'later' ? 'later' : message[4] === 'elsewhere' ? 'elsewhere' : 'never'));
+      if (message[0] === 'c')
+        waiting.reject(
+          new Fault(
+            message[2],
+            message[3],
+            message[4] === 'later' ? 'later' : message[4] === 'elsewhere' ? 'elsewhere' : 'never',
+          ),
+        );
       else waiting.resolve(waiting.stream);
     }
     streams.get(id)?.receive(message);
@@ -113,9 +123,12 @@ export function createBulkLink(options: {
 
   return {
     open(method, header) {
-      if (closed) return Promise.reject(new Fault('WIRE_UNREACHABLE', `the link to ${link.peer.commonName} is closed`, 'later'));
+      if (closed)
+        return Promise.reject(new Fault('WIRE_UNREACHABLE', `the link to ${link.peer.commonName} is closed`, 'later'));
       if (streams.size >= STREAMS_PER_LINK_MAX) {
-        return Promise.reject(new Fault('WIRE_OVERLOADED', `${STREAMS_PER_LINK_MAX} streams to ${link.peer.commonName} are open`, 'later'));
+        return Promise.reject(
+          new Fault('WIRE_OVERLOADED', `${STREAMS_PER_LINK_MAX} streams to ${link.peer.commonName} are open`, 'later'),
+        );
       }
       const id = nextId;
       nextId += 1;

@@ -98,7 +98,7 @@ export function createStreamEnd(id: number, send: (message: BulkMessage) => void
     fail,
     async write(chunk) {
       assert(!ended, `stream ${id} was written to after its end`);
-      for (let at = 0; at < chunk.length; ) {
+      for (let at = 0; at < chunk.length;) {
         if (failure) throw failure;
         if (window === 0) {
           await new Promise<void>((resolve, reject) => writers.push({ resolve, reject }));

@@ -101,6 +101,7 @@ export function decodeBulkFrame(frame: Uint8Array): BulkMessage {
 export function checkHello(value: unknown): Hello {
   const hello = value as Partial<Hello>;
   const texts = [hello.clusterId, hello.node, hello.incarnation, hello.version];
-  if (typeof hello.protocol !== 'number' || texts.some((text) => typeof text !== 'string')) throw broken('a malformed hello');
+  if (typeof hello.protocol !== 'number' || texts.some((text) => typeof text !== 'string'))
+    throw broken('a malformed hello');
   return hello as Hello;
 }

@@ -3,7 +3,14 @@ import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Link } from '#src/ports/network.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
-import { checkHello, decodePeerFrame, encodeFrame, FRAME_MESSAGES_MAX, type Hello, type PeerMessage } from './frames.ts';
+import {
+  checkHello,
+  decodePeerFrame,
+  encodeFrame,
+  FRAME_MESSAGES_MAX,
+  type Hello,
+  type PeerMessage,
+} from './frames.ts';
 
 /** Fire-and-forget messages are dropped above this; consensus sends them again. */
 const SEND_BUFFER_BYTES_MAX = 16 * 1024 * 1024;
@@ -45,7 +52,10 @@ export function estimateBytes(value: unknown, depth = 0): number {
 
 export function createPeerLink(options: PeerLinkOptions): PeerLink {
   const { link, clock, log } = options;
-  const pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Fault) => void; timer: Timer }>();
+  const pending = new Map<
+    number,
+    { resolve: (value: unknown) => void; reject: (error: Fault) => void; timer: Timer }
+  >();
   let queue: PeerMessage[] = [];
   let queueBytes = 0;
   let flushing = false;
@@ -88,7 +98,9 @@ export function createPeerLink(options: PeerLinkOptions): PeerLink {
       (result) => enqueue(['r', id, result], estimateBytes(result)),
       (error: unknown) => {
         if (!isFault(error)) log.error('a request handler failed', { method, error: messageOf(error) });
-        const fault = isFault(error) ? error : new Fault('WIRE_HANDLER', `${method} failed: ${messageOf(error)}`, 'never');
+        const fault = isFault(error)
+          ? error
+          : new Fault('WIRE_HANDLER', `${method} failed: ${messageOf(error)}`, 'never');
         enqueue(['f', id, fault.code, fault.message, fault.retry], 256);
       },
     );
@@ -122,7 +134,8 @@ export function createPeerLink(options: PeerLinkOptions): PeerLink {
         break;
       default:
         if (pinged?.id !== message[1]) return;
-        rtt = rtt === undefined ? clock.monotonicMs() - pinged.atMs : rtt * 0.8 + (clock.monotonicMs() - pinged.atMs) * 0.2;
+        rtt =
+          rtt === undefined ? clock.monotonicMs() - pinged.atMs : rtt * 0.8 + (clock.monotonicMs() - pinged.atMs) * 0.2;
         pinged = undefined;
     }
   }
@@ -146,7 +159,11 @@ export function createPeerLink(options: PeerLinkOptions): PeerLink {
     closed = true;
     pinger?.cancel();
     link.close(reason);
-    const fault = new Fault('WIRE_LOST', `the link to ${link.peer.commonName} was lost (${reason}); the outcome is unknown`, 'later');
+    const fault = new Fault(
+      'WIRE_LOST',
+      `the link to ${link.peer.commonName} was lost (${reason}); the outcome is unknown`,
+      'later',
+    );
     for (const id of [...pending.keys()]) settle(id)?.reject(fault);
     options.onClose(reason);
   }
@@ -176,13 +193,25 @@ export function createPeerLink(options: PeerLinkOptions): PeerLink {
     },
     request(method, payload, timeoutMs) {
       if (pending.size >= REQUESTS_MAX) {
-        return Promise.reject(new Fault('WIRE_OVERLOADED', `${REQUESTS_MAX} requests to ${link.peer.commonName} wait for their answers`, 'later'));
+        return Promise.reject(
+          new Fault(
+            'WIRE_OVERLOADED',
+            `${REQUESTS_MAX} requests to ${link.peer.commonName} wait for their answers`,
+            'later',
+          ),
+        );
       }
       const id = nextId;
       nextId += 1;
       return new Promise((resolve, reject) => {
         const timer = clock.after(timeoutMs, () =>
-          settle(id)?.reject(new Fault('WIRE_TIMEOUT', `${link.peer.commonName} did not answer ${method} within ${timeoutMs} ms; the outcome is unknown`, 'later')),
+          settle(id)?.reject(
+            new Fault(
+              'WIRE_TIMEOUT',
+              `${link.peer.commonName} did not answer ${method} within ${timeoutMs} ms; the outcome is unknown`,
+              'later',
+            ),
+          ),
         );
         pending.set(id, { resolve, reject, timer });
         enqueue(['q', id, method, payload], estimateBytes(payload));

@@ -77,7 +77,16 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     let peer = peers.get(name);
     if (!peer) {
       assert(peers.size < PEERS_MAX, `more than ${PEERS_MAX} peers`);
-      peer = { name, address: undefined, link: undefined, bulk: undefined, dialing: false, failures: 0, retry: undefined, told: '' };
+      peer = {
+        name,
+        address: undefined,
+        link: undefined,
+        bulk: undefined,
+        dialing: false,
+        failures: 0,
+        retry: undefined,
+        told: '',
+      };
       peers.set(name, peer);
     }
     return peer;
@@ -86,15 +95,28 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   /** The rules of the handshake; what is refused here is told to the other side and to the log. */
   function admit(link: Link, other: Hello): void {
     if (other.protocol !== PROTOCOL_VERSION) {
-      throw new Fault('WIRE_PROTOCOL', `${other.node} speaks wire protocol ${other.protocol}, this node ${PROTOCOL_VERSION}; bring both to one release`, 'never');
+      throw new Fault(
+        'WIRE_PROTOCOL',
+        `${other.node} speaks wire protocol ${other.protocol}, this node ${PROTOCOL_VERSION}; bring both to one release`,
+        'never',
+      );
     }
     if (other.clusterId !== hello.clusterId) {
-      throw new Fault('WIRE_FOREIGN_CLUSTER', `${other.node} belongs to cluster ${other.clusterId}, this node to ${hello.clusterId}`, 'never');
+      throw new Fault(
+        'WIRE_FOREIGN_CLUSTER',
+        `${other.node} belongs to cluster ${other.clusterId}, this node to ${hello.clusterId}`,
+        'never',
+      );
     }
     if (other.node !== link.peer.commonName) {
-      throw new Fault('WIRE_NAME', `the certificate of ${link.peer.address} names '${link.peer.commonName}', its hello '${other.node}'`, 'never');
+      throw new Fault(
+        'WIRE_NAME',
+        `the certificate of ${link.peer.address} names '${link.peer.commonName}', its hello '${other.node}'`,
+        'never',
+      );
     }
-    if (other.node === self) throw new Fault('WIRE_NAME', `${link.peer.address} carries this node's own name '${self}'`, 'never');
+    if (other.node === self)
+      throw new Fault('WIRE_NAME', `${link.peer.address} carries this node's own name '${self}'`, 'never');
   }
 
   function adopt(link: Link): void {
@@ -110,7 +132,11 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         if (closed) throw new Fault('WIRE_CLOSED', `${self} is stopping`, 'later');
         const current = peer.link;
         if (current && current !== established && current.hello && current.hello.incarnation !== other.incarnation) {
-          throw new Fault('WIRE_DUPLICATE', `another process of node '${name}' is connected (incarnation ${current.hello.incarnation}); stop one of them`, 'later');
+          throw new Fault(
+            'WIRE_DUPLICATE',
+            `another process of node '${name}' is connected (incarnation ${current.hello.incarnation}); stop one of them`,
+            'later',
+          );
         }
         if (current && current !== established) current.close('replaced by a newer link of the same process');
         peer.link = established;
@@ -156,7 +182,8 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       peer.failures = 0;
     } catch (error) {
       peer.failures += 1;
-      if (peer.told !== messageOf(error)) log.debug('cannot connect; trying again', { peer: peer.name, error: messageOf(error) });
+      if (peer.told !== messageOf(error))
+        log.debug('cannot connect; trying again', { peer: peer.name, error: messageOf(error) });
       peer.told = messageOf(error);
       const backoff = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(peer.failures, 10));
       dialLater(peer, backoff / 2 + random.below(Math.max(1, backoff / 2)));
@@ -192,7 +219,8 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   async function openBulk(peer: Peer): Promise<BulkLink> {
     const address = peer.address;
-    if (address === undefined) throw new Fault('WIRE_UNREACHABLE', `the address of node '${peer.name}' is not known here`, 'later');
+    if (address === undefined)
+      throw new Fault('WIRE_UNREACHABLE', `the address of node '${peer.name}' is not known here`, 'later');
     const opening = connect(address, 'bulk', peer.name).then(bulkOf);
     peer.bulk = opening;
     const forget = (): void => {
@@ -213,8 +241,16 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     const handler = streamHandlers.get(method);
     if (!handler) return Promise.reject(new Fault('WIRE_REFUSED', `no such stream method '${method}'`, 'never'));
     const later = (deliver: () => void): void => clock.soon(deliver);
-    const near = createStreamEnd(0, (message: BulkMessage) => later(() => far.receive(message)), () => undefined);
-    const far = createStreamEnd(0, (message: BulkMessage) => later(() => near.receive(message)), () => undefined);
+    const near = createStreamEnd(
+      0,
+      (message: BulkMessage) => later(() => far.receive(message)),
+      () => undefined,
+    );
+    const far = createStreamEnd(
+      0,
+      (message: BulkMessage) => later(() => near.receive(message)),
+      () => undefined,
+    );
     return new Promise((resolve, reject) => {
       let opened = false;
       const open = (): void => {
@@ -284,7 +320,10 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       if (address === undefined) {
         peer.retry?.cancel();
         peer.link?.close('forgotten');
-        void peer.bulk?.then((bulk) => bulk.close('forgotten'), () => undefined); // Never opened: nothing to close.
+        void peer.bulk?.then(
+          (bulk) => bulk.close('forgotten'),
+          () => undefined,
+        ); // Never opened: nothing to close.
         peers.delete(name);
       } else {
         peer.failures = 0;
@@ -294,7 +333,12 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     states: () =>
       [...peers.values()].map(({ name, address, link }) => {
         const rttMs = link?.rttMs();
-        return { name, address: address ?? '', connected: link !== undefined, ...(rttMs === undefined ? {} : { rttMs }) };
+        return {
+          name,
+          address: address ?? '',
+          connected: link !== undefined,
+          ...(rttMs === undefined ? {} : { rttMs }),
+        };
       }),
     onDisconnect: (handle) => void disconnectHandlers.push(handle),
     async close() {
@@ -302,7 +346,10 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       for (const peer of peers.values()) {
         peer.retry?.cancel();
         peer.link?.close('stopping');
-        void peer.bulk?.then((bulk) => bulk.close('stopping'), () => undefined); // Never opened: nothing to close.
+        void peer.bulk?.then(
+          (bulk) => bulk.close('stopping'),
+          () => undefined,
+        ); // Never opened: nothing to close.
       }
       for (const bulk of accepted) bulk.close('stopping');
       await listener.close();

@@ -15,7 +15,9 @@ import type { ClusterStatus } from '#src/cli/status.ts';
 import { etcdClient, etcdPath, startEtcd, type EtcdCluster } from './etcd.ts';
 import { closedLoop, percentile, type LoadResult } from './load.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' }, kills: { type: 'string', default: '10' } } });
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '5' }, kills: { type: 'string', default: '10' } },
+});
 const durationMs = Number(values.seconds) * 1000;
 const kills = Number(values.kills);
 const VALUE_BYTES = 256;
@@ -29,7 +31,10 @@ const project = fileURLToPath(new URL('../../', import.meta.url));
 const exec = promisify(execFile);
 
 async function kontiki(...args: string[]): Promise<string> {
-  const { stdout } = await exec(process.execPath, ['src/main.ts', ...args, '--data', data], { cwd: project, maxBuffer: 1 << 26 });
+  const { stdout } = await exec(process.execPath, ['src/main.ts', ...args, '--data', data], {
+    cwd: project,
+    maxBuffer: 1 << 26,
+  });
   return stdout;
 }
 
@@ -45,7 +50,9 @@ function apiAt(context: string): CoreV1Api {
 }
 
 function row(cells: (string | number)[]): void {
-  console.log(`| ${cells.map((cell) => (typeof cell === 'number' ? (cell >= 100 ? cell.toFixed(0) : cell.toFixed(2)) : cell)).join(' | ')} |`);
+  console.log(
+    `| ${cells.map((cell) => (typeof cell === 'number' ? (cell >= 100 ? cell.toFixed(0) : cell.toFixed(2)) : cell)).join(' | ')} |`,
+  );
 }
 
 function memoryMb(pid: number): number {
@@ -62,22 +69,39 @@ async function writes(etcd: EtcdCluster | undefined): Promise<void> {
   const value = 'x'.repeat(VALUE_BYTES);
   const bytes = new TextEncoder().encode(value);
   const api = apiAt('kontiki');
-  console.log(`\n## Writes of ${VALUE_BYTES} B: create ConfigMap over HTTPS with @kubernetes/client-node; etcd: put over gRPC to its leader\n`);
+  console.log(
+    `\n## Writes of ${VALUE_BYTES} B: create ConfigMap over HTTPS with @kubernetes/client-node; etcd: put over gRPC to its leader\n`,
+  );
   row(['clients', 'Kontiki/s', 'p50 ms', 'p99 ms', 'failed', 'etcd/s', 'p50 ms', 'p99 ms', 'ratio']);
   row(Array.from({ length: 9 }, () => '---'));
   for (const clients of CLIENTS) {
     const run = `b${clients}-${Date.now().toString(36)}`;
     const ours = await closedLoop(clients, durationMs, async (client, n) => {
-      await api.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: `${run}-${client}-${n}` }, data: { value } } });
+      await api.createNamespacedConfigMap({
+        namespace: 'default',
+        body: { metadata: { name: `${run}-${client}-${n}` }, data: { value } },
+      });
     });
     let theirs: LoadResult | undefined;
     if (etcd) {
       const client = await etcdClient(etcd.members[await etcd.leader()]?.port ?? 0);
-      theirs = await closedLoop(clients, durationMs, (id, n) => client.put(`/registry/configmaps/default/${run}-${id}-${n}`, bytes));
+      theirs = await closedLoop(clients, durationMs, (id, n) =>
+        client.put(`/registry/configmaps/default/${run}-${id}-${n}`, bytes),
+      );
       client.close();
     }
     const ratio = theirs ? ours.perSecond / theirs.perSecond : '-';
-    row([String(clients), ours.perSecond, ours.p50Ms, ours.p99Ms, String(ours.failed), theirs?.perSecond ?? '-', theirs?.p50Ms ?? '-', theirs?.p99Ms ?? '-', ratio]);
+    row([
+      String(clients),
+      ours.perSecond,
+      ours.p50Ms,
+      ours.p99Ms,
+      String(ours.failed),
+      theirs?.perSecond ?? '-',
+      theirs?.p50Ms ?? '-',
+      theirs?.p99Ms ?? '-',
+      ratio,
+    ]);
   }
 }
 
@@ -114,13 +138,21 @@ async function failover(etcd: EtcdCluster | undefined): Promise<void> {
     let n = 0;
     ours.push(
       await untilServed(
-        survivors.map((api) => () => api.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: `f-${trial}-${(n += 1)}-${Date.now()}` } } })),
+        survivors.map(
+          (api) => () =>
+            api.createNamespacedConfigMap({
+              namespace: 'default',
+              body: { metadata: { name: `f-${trial}-${(n += 1)}-${Date.now()}` } },
+            }),
+        ),
       ),
     );
     await kontiki('start', leader.name);
     if (!etcd) continue;
     const index = await etcd.leader();
-    const clients = await Promise.all(etcd.members.filter((_, i) => i !== index).map((member) => etcdClient(member.port)));
+    const clients = await Promise.all(
+      etcd.members.filter((_, i) => i !== index).map((member) => etcdClient(member.port)),
+    );
     etcd.members[index]?.process.kill('SIGKILL');
     theirs.push(await untilServed(clients.map((client) => () => client.put(`f-${trial}`, new Uint8Array(8)))));
     for (const client of clients) client.close();
@@ -146,29 +178,44 @@ async function pods(): Promise<void> {
     const names = Array.from({ length: count }, (_, i) => `bench-${count}-${i}`);
     const start = performance.now();
     await Promise.all(
-      names.map((name) => api.createNamespacedPod({ namespace: 'default', body: { metadata: { name }, spec: { containers: [{ name: 'c', image: 'kontiki/demo' }] } } })),
+      names.map((name) =>
+        api.createNamespacedPod({
+          namespace: 'default',
+          body: { metadata: { name }, spec: { containers: [{ name: 'c', image: 'kontiki/demo' }] } },
+        }),
+      ),
     );
     for (;;) {
       const list = await api.listNamespacedPod({ namespace: 'default' });
-      if (list.items.filter((pod) => names.includes(pod.metadata?.name ?? '') && pod.status?.phase === 'Running').length === count) break;
+      if (
+        list.items.filter((pod) => names.includes(pod.metadata?.name ?? '') && pod.status?.phase === 'Running')
+          .length === count
+      )
+        break;
       await sleep(20);
     }
     const ours = (performance.now() - start) / 1000;
     let theirs: number | string = '-';
     if (docker) {
       const began = performance.now();
-      await Promise.all(names.map((name) => exec('docker', ['run', '-d', '--rm', '--network', 'none', '--name', name, 'kontiki/demo'])));
+      await Promise.all(
+        names.map((name) => exec('docker', ['run', '-d', '--rm', '--network', 'none', '--name', name, 'kontiki/demo'])),
+      );
       theirs = (performance.now() - began) / 1000;
       execFileSync('docker', ['rm', '-f', ...names], { stdio: 'ignore' });
     }
     row([String(count), ours, theirs]);
-    await Promise.all(names.map((name) => api.deleteNamespacedPod({ namespace: 'default', name, gracePeriodSeconds: 0 })));
+    await Promise.all(
+      names.map((name) => api.deleteNamespacedPod({ namespace: 'default', name, gracePeriodSeconds: 0 })),
+    );
   }
 }
 
 function hasDocker(): boolean {
   try {
-    return execFileSync('docker', ['image', 'ls', '-q', 'kontiki/demo'], { stdio: ['ignore', 'pipe', 'ignore'] }).length > 0;
+    return (
+      execFileSync('docker', ['image', 'ls', '-q', 'kontiki/demo'], { stdio: ['ignore', 'pipe', 'ignore'] }).length > 0
+    );
   } catch {
     return false; // No engine, or no such image: the column stays empty.
   }
@@ -194,7 +241,7 @@ try {
   const startupMs = performance.now() - began;
   await idle(startupMs);
   if (etcdPath) etcd = await startEtcd(join(directory, 'etcd'), ETCD_PORT);
-  else console.log("etcd is not installed (Debian: etcd-server); its columns stay empty");
+  else console.log('etcd is not installed (Debian: etcd-server); its columns stay empty');
   await writes(etcd);
   await failover(etcd);
   await pods();

@@ -32,7 +32,12 @@ function varint(value: number): number[] {
 /** etcdserverpb.PutRequest { key = 1; value = 2 } as a gRPC message. */
 function putRequest(key: string, value: Uint8Array): Buffer {
   const keyBytes = Buffer.from(key);
-  const body = Buffer.concat([Buffer.from([10, ...varint(keyBytes.length)]), keyBytes, Buffer.from([18, ...varint(value.length)]), value]);
+  const body = Buffer.concat([
+    Buffer.from([10, ...varint(keyBytes.length)]),
+    keyBytes,
+    Buffer.from([18, ...varint(value.length)]),
+    value,
+  ]);
   const head = Buffer.alloc(5);
   head.writeUInt32BE(body.length, 1);
   return Buffer.concat([head, body]);
@@ -40,7 +45,12 @@ function putRequest(key: string, value: Uint8Array): Buffer {
 
 function unary(session: ClientHttp2Session, path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
     const chunks: Buffer[] = [];
     let status = '';
     stream.setTimeout(timeoutMs, () => stream.close());
@@ -48,7 +58,9 @@ function unary(session: ClientHttp2Session, path: string, message: Buffer, timeo
     stream.on('trailers', (headers) => (status = String(headers['grpc-status'] ?? status)));
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('error', reject);
-    stream.on('close', () => (status === '0' ? resolve(Buffer.concat(chunks)) : reject(new Error(`grpc status ${status || 'none'}`))));
+    stream.on('close', () =>
+      status === '0' ? resolve(Buffer.concat(chunks)) : reject(new Error(`grpc status ${status || 'none'}`)),
+    );
     stream.end(message);
   });
 }
@@ -118,8 +130,28 @@ export async function startEtcd(directory: string, basePort: number): Promise<Et
     const name = names[i] ?? '';
     const client = `http://127.0.0.1:${basePort + i}`;
     const peer = `http://127.0.0.1:${basePort + 10 + i}`;
-    const args = ['--name', name, '--data-dir', join(directory, name), '--listen-client-urls', client, '--advertise-client-urls', client];
-    args.push('--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', peers, '--logger', 'zap', '--log-level', 'error');
+    const args = [
+      '--name',
+      name,
+      '--data-dir',
+      join(directory, name),
+      '--listen-client-urls',
+      client,
+      '--advertise-client-urls',
+      client,
+    ];
+    args.push(
+      '--listen-peer-urls',
+      peer,
+      '--initial-advertise-peer-urls',
+      peer,
+      '--initial-cluster',
+      peers,
+      '--logger',
+      'zap',
+      '--log-level',
+      'error',
+    );
     return spawn(etcdPath ?? 'etcd', args, { stdio: 'ignore' });
   };
   const members = names.map((name, i) => {

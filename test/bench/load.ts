@@ -12,7 +12,11 @@ export function percentile(values: number[], p: number): number {
 }
 
 /** `clients` at once, each with one operation in flight, for `durationMs`. */
-export async function closedLoop(clients: number, durationMs: number, operation: (client: number, n: number) => Promise<void>): Promise<LoadResult> {
+export async function closedLoop(
+  clients: number,
+  durationMs: number,
+  operation: (client: number, n: number) => Promise<void>,
+): Promise<LoadResult> {
   const times: number[] = [];
   let failed = 0;
   const start = performance.now();

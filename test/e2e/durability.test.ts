@@ -24,8 +24,19 @@ function startWriters(lab: Lab, prefix: string): Writers {
   const inside = existsSync(`/run/netns/${lab.id}`) ? ['nsenter', `--net=/run/netns/${lab.id}`] : [];
   const ports = [1, 2, 3].map((i) => lab.port + i).join(',');
   const script = join(PROJECT, 'test/support/writers.ts');
-  const [program = '', ...args] = [...inside, process.execPath, script, join(lab.data, 'kubeconfig'), ports, String(WRITERS), prefix];
-  const child = spawn(program, args, { env: { ...process.env, KONTIKI_LAB: lab.id }, stdio: ['pipe', 'pipe', 'inherit'] });
+  const [program = '', ...args] = [
+    ...inside,
+    process.execPath,
+    script,
+    join(lab.data, 'kubeconfig'),
+    ports,
+    String(WRITERS),
+    prefix,
+  ];
+  const child = spawn(program, args, {
+    env: { ...process.env, KONTIKI_LAB: lab.id },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   let rest = '';
   let count = 0;
   let result: Result | undefined;
@@ -56,16 +67,25 @@ async function readBack(t: ExecutionContext, lab: Lab, node: string, result: Res
     const output = await lab.kubectlAt(node, 'get', '--raw', '/api/v1/namespaces/default/configmaps');
     return output.code === 0 ? output.stdout : undefined;
   });
-  const items = (JSON.parse(listed) as { items: { metadata: { name: string; uid: string; resourceVersion: string } }[] }).items;
+  const items = (
+    JSON.parse(listed) as { items: { metadata: { name: string; uid: string; resourceVersion: string } }[] }
+  ).items;
   const byName = Map.groupBy(items, (item) => item.metadata.name);
   const lost = result.acknowledged.filter(({ name, uid, resourceVersion }) => {
     const found = byName.get(name);
-    return found?.length !== 1 || found[0]?.metadata.uid !== uid || found[0].metadata.resourceVersion !== resourceVersion;
+    return (
+      found?.length !== 1 || found[0]?.metadata.uid !== uid || found[0].metadata.resourceVersion !== resourceVersion
+    );
   });
   t.deepEqual(lost, [], `${node} lost or changed acknowledged writes`);
 }
 
-async function oneFault(t: ExecutionContext, lab: Lab, round: string, fault: (leader: { name: string; pid: number }) => Promise<() => Promise<void>>): Promise<void> {
+async function oneFault(
+  t: ExecutionContext,
+  lab: Lab,
+  round: string,
+  fault: (leader: { name: string; pid: number }) => Promise<() => Promise<void>>,
+): Promise<void> {
   const writers = startWriters(lab, round);
   await eventually('the first writes', 30_000, async () => writers.count() > 100);
   const status = await lab.status();
@@ -73,45 +93,54 @@ async function oneFault(t: ExecutionContext, lab: Lab, round: string, fault: (le
   if (!leader?.pid) throw new Error('no leader to hurt');
   const heal = await fault({ name: leader.name, pid: leader.pid });
   const atFault = writers.count();
-  await eventually(`${WRITES_PER_FAULT} acknowledged writes after the fault`, 90_000, async () => writers.count() > atFault + WRITES_PER_FAULT);
+  await eventually(
+    `${WRITES_PER_FAULT} acknowledged writes after the fault`,
+    90_000,
+    async () => writers.count() > atFault + WRITES_PER_FAULT,
+  );
   const result = await writers.stop();
   t.deepEqual(result.wrong, []);
   t.is(result.unresolved, 0);
   for (const node of status.nodes) if (node.name !== leader.name) await readBack(t, lab, node.name, result);
   await heal();
   await readBack(t, lab, leader.name, result);
-  t.log(`${round}: ${result.acknowledged.length} acknowledged, ${result.acknowledged.filter((w) => w.resolved).length} of them resolved after an unknown outcome`);
+  t.log(
+    `${round}: ${result.acknowledged.length} acknowledged, ${result.acknowledged.filter((w) => w.resolved).length} of them resolved after an unknown outcome`,
+  );
 }
 
-test.serial('kill -9 and SIGSTOP of the leader under 16 writers, restarts of one and of all: nothing lost, nothing doubled', async (t) => {
-  t.timeout(600_000);
-  const lab = await createLab({ runtime: 'process' });
-  try {
-    const up = await lab.up();
-    t.is(up.code, 0, up.stdout + up.stderr);
-    for (const round of ['kill1', 'kill2', 'kill3']) {
-      await oneFault(t, lab, round, async ({ name, pid }) => {
-        process.kill(pid, 'SIGKILL');
-        return async () => {
-          const started = await lab.kontiki('start', name);
-          t.is(started.code, 0, started.stdout + started.stderr);
-        };
-      });
+test.serial(
+  'kill -9 and SIGSTOP of the leader under 16 writers, restarts of one and of all: nothing lost, nothing doubled',
+  async (t) => {
+    t.timeout(600_000);
+    const lab = await createLab({ runtime: 'process' });
+    try {
+      const up = await lab.up();
+      t.is(up.code, 0, up.stdout + up.stderr);
+      for (const round of ['kill1', 'kill2', 'kill3']) {
+        await oneFault(t, lab, round, async ({ name, pid }) => {
+          process.kill(pid, 'SIGKILL');
+          return async () => {
+            const started = await lab.kontiki('start', name);
+            t.is(started.code, 0, started.stdout + started.stderr);
+          };
+        });
+      }
+      for (const round of ['stop1', 'stop2', 'stop3']) {
+        await oneFault(t, lab, round, async ({ pid }) => {
+          process.kill(pid, 'SIGSTOP');
+          const resumed = sleep(4000).then(() => process.kill(pid, 'SIGCONT'));
+          return async () => void (await resumed);
+        });
+      }
+      const before = await lab.kubectl('get', 'configmaps', '-o', 'jsonpath={.items[*].metadata.uid}');
+      t.is((await lab.kontiki('down')).code, 0);
+      const again = await lab.up();
+      t.is(again.code, 0, again.stdout + again.stderr);
+      const after = await lab.kubectl('get', 'configmaps', '-o', 'jsonpath={.items[*].metadata.uid}');
+      t.is(after.stdout, before.stdout, 'all three restarted: the same cluster');
+    } finally {
+      await lab.close();
     }
-    for (const round of ['stop1', 'stop2', 'stop3']) {
-      await oneFault(t, lab, round, async ({ pid }) => {
-        process.kill(pid, 'SIGSTOP');
-        const resumed = sleep(4000).then(() => process.kill(pid, 'SIGCONT'));
-        return async () => void (await resumed);
-      });
-    }
-    const before = await lab.kubectl('get', 'configmaps', '-o', 'jsonpath={.items[*].metadata.uid}');
-    t.is((await lab.kontiki('down')).code, 0);
-    const again = await lab.up();
-    t.is(again.code, 0, again.stdout + again.stderr);
-    const after = await lab.kubectl('get', 'configmaps', '-o', 'jsonpath={.items[*].metadata.uid}');
-    t.is(after.stdout, before.stdout, 'all three restarted: the same cluster');
-  } finally {
-    await lab.close();
-  }
-});
+  },
+);

@@ -54,7 +54,10 @@ export interface Lab {
 
 export const isRoot = process.getuid?.() === 0;
 
-export const kubectlPath = [...(process.env['PATH'] ?? '').split(':').map((dir) => join(dir, 'kubectl')), '/usr/bin/kubectl'].find((path) => existsSync(path));
+export const kubectlPath = [
+  ...(process.env['PATH'] ?? '').split(':').map((dir) => join(dir, 'kubectl')),
+  '/usr/bin/kubectl',
+].find((path) => existsSync(path));
 
 export function canMakeNetns(): boolean {
   const ip = findProgram('ip');
@@ -82,7 +85,9 @@ export function reap(): void {
   const netnsDirectory = '/run/netns';
   const owned = (name: string): number => Number(/^kt-e2e-(\d+)-/.exec(name)?.[1] ?? 0);
   const dead = (name: string): boolean => owned(name) > 0 && !isAlive(owned(name));
-  killWhere((environment) => [...environment.matchAll(/KONTIKI_LAB=(kt-e2e-\d+-\w+)/g)].some((match) => dead(match[1] ?? '')));
+  killWhere((environment) =>
+    [...environment.matchAll(/KONTIKI_LAB=(kt-e2e-\d+-\w+)/g)].some((match) => dead(match[1] ?? '')),
+  );
   for (const name of existsSync(netnsDirectory) ? readdirSync(netnsDirectory) : []) {
     if (dead(name)) execFileSync(findProgram('ip') ?? 'ip', ['netns', 'del', name]);
   }
@@ -130,23 +135,38 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   const port = netns ? 6443 : ((await freePort()) % 20_000) + 20_000;
   const asNobody = options.user === 'nobody' && isRoot;
   if (asNobody) chmodSync(directory, 0o777);
-  const env = { ...process.env, ...options.env, KONTIKI_LAB: id, HOME: directory, KUBECONFIG: join(data, 'kubeconfig'), NODE_COMPILE_CACHE: join(directory, 'cache') };
-  const asUser = asNobody ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs'] : [];
+  const env = {
+    ...process.env,
+    ...options.env,
+    KONTIKI_LAB: id,
+    HOME: directory,
+    KUBECONFIG: join(data, 'kubeconfig'),
+    NODE_COMPILE_CACHE: join(directory, 'cache'),
+  };
+  const asUser = asNobody
+    ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs']
+    : [];
   const inNetns = netns ? ['nsenter', `--net=/run/netns/${id}`] : [];
 
   function launch(command: string[], input?: string): Promise<Output> {
     const [program = '', ...args] = command;
     return new Promise((resolve) => {
-      const child = execFile(program, args, { env, cwd: PROJECT, maxBuffer: OUTPUT_BYTES_MAX }, (error, stdout, stderr) => {
-        const code = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
-        resolve({ code, stdout, stderr: stderr || (error && typeof error.code !== 'number' ? error.message : '') });
-      });
+      const child = execFile(
+        program,
+        args,
+        { env, cwd: PROJECT, maxBuffer: OUTPUT_BYTES_MAX },
+        (error, stdout, stderr) => {
+          const code = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
+          resolve({ code, stdout, stderr: stderr || (error && typeof error.code !== 'number' ? error.message : '') });
+        },
+      );
       child.stdin?.on('error', () => undefined); // The program may not read its input.
       child.stdin?.end(input ?? '');
     });
   }
 
-  const kontiki = (...args: string[]): Promise<Output> => launch([...inNetns, ...asUser, process.execPath, MAIN, ...args, '--data', data]);
+  const kontiki = (...args: string[]): Promise<Output> =>
+    launch([...inNetns, ...asUser, process.execPath, MAIN, ...args, '--data', data]);
   const kubectl = (...args: string[]): Promise<Output> => launch([...inNetns, kubectlPath ?? 'kubectl', ...args]);
 
   return {
@@ -158,7 +178,18 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     kubectlAt: (node, ...args) => kubectl('--context', `kontiki-${node}`, ...args),
     exec: (program, ...args) => launch([...inNetns, program, ...args]),
     apply: (yaml) => launch([...inNetns, kubectlPath ?? 'kubectl', 'apply', '-f', '-'], yaml),
-    up: (...args) => kontiki('up', '--detach', '--port', String(port), '--runtime', options.runtime, '--nodes', String(options.nodes ?? 3), ...args),
+    up: (...args) =>
+      kontiki(
+        'up',
+        '--detach',
+        '--port',
+        String(port),
+        '--runtime',
+        options.runtime,
+        '--nodes',
+        String(options.nodes ?? 3),
+        ...args,
+      ),
     async status() {
       const { stdout, stderr } = await kontiki('status', '--json');
       if (stdout === '') throw new Error(`status said nothing: ${stderr}`);
@@ -176,7 +207,11 @@ export async function createLab(options: LabOptions): Promise<Lab> {
 }
 
 /** Poll until `check` gives something; the message says what was waited for and what was last seen. */
-export async function eventually<T>(what: string, deadlineMs: number, check: () => Promise<T | undefined | false>): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  deadlineMs: number,
+  check: () => Promise<T | undefined | false>,
+): Promise<T> {
   const end = Date.now() + deadlineMs;
   let last: unknown;
   for (;;) {
@@ -187,7 +222,8 @@ export async function eventually<T>(what: string, deadlineMs: number, check: () 
     } catch (error) {
       last = error;
     }
-    if (Date.now() > end) throw new Error(`${what}: not within ${deadlineMs / 1000} s${last instanceof Error ? ` (${last.message})` : ''}`);
+    if (Date.now() > end)
+      throw new Error(`${what}: not within ${deadlineMs / 1000} s${last instanceof Error ? ` (${last.message})` : ''}`);
     await sleep(100);
   }
 }
@@ -196,7 +232,9 @@ export async function eventually<T>(what: string, deadlineMs: number, check: () 
 export function background(lab: Lab, program: string, ...args: string[]): { stop: () => void; output: () => string } {
   const inNetns = existsSync(`/run/netns/${lab.id}`) ? ['nsenter', `--net=/run/netns/${lab.id}`] : [];
   const [command = '', ...rest] = [...inNetns, program, ...args];
-  const child = spawn(command, rest, { env: { ...process.env, KONTIKI_LAB: lab.id, KUBECONFIG: join(lab.data, 'kubeconfig') } });
+  const child = spawn(command, rest, {
+    env: { ...process.env, KONTIKI_LAB: lab.id, KUBECONFIG: join(lab.data, 'kubeconfig') },
+  });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));

@@ -43,18 +43,32 @@ interface Answer {
 function call(port: number, method: string, path: string, body?: unknown): Promise<Answer> {
   return new Promise((resolve) => {
     const nothing = (): void => resolve({ status: 0, body: {} });
-    const sent = request({ host: '127.0.0.1', port, method, path, agent, timeout: ATTEMPT_TIMEOUT_MS, headers: { 'content-type': 'application/json' } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', nothing);
-      response.on('end', () => {
-        try {
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString()) as Answer['body'] });
-        } catch {
-          nothing(); // Cut off in the middle: no answer.
-        }
-      });
-    });
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port,
+        method,
+        path,
+        agent,
+        timeout: ATTEMPT_TIMEOUT_MS,
+        headers: { 'content-type': 'application/json' },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', nothing);
+        response.on('end', () => {
+          try {
+            resolve({
+              status: response.statusCode ?? 0,
+              body: JSON.parse(Buffer.concat(chunks).toString()) as Answer['body'],
+            });
+          } catch {
+            nothing(); // Cut off in the middle: no answer.
+          }
+        });
+      },
+    );
     sent.on('timeout', () => sent.destroy());
     sent.on('error', nothing);
     sent.end(body === undefined ? undefined : JSON.stringify(body));
@@ -73,12 +87,20 @@ async function writeOne(writer: number, n: number): Promise<void> {
   let uncertain = false;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const port = ports[(writer + n + attempt) % ports.length] ?? 0;
-    const answer = await call(port, 'POST', PATH, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { token } });
+    const answer = await call(port, 'POST', PATH, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name },
+      data: { token },
+    });
     if (answer.status === 201) return acknowledge(name, answer, uncertain);
     if (answer.status === 409) {
       const found = await call(port, 'GET', `${PATH}/${name}`);
       if (found.status === 200) {
-        if (!uncertain || found.body.data?.token !== token) wrong.push(`${name} was refused as existing, and this writer never knew of an attempt that could have made it`);
+        if (!uncertain || found.body.data?.token !== token)
+          wrong.push(
+            `${name} was refused as existing, and this writer never knew of an attempt that could have made it`,
+          );
         return acknowledge(name, found, true);
       }
       uncertain = true;
@@ -94,7 +116,12 @@ async function writeOne(writer: number, n: number): Promise<void> {
 }
 
 function acknowledge(name: string, answer: Answer, resolved: boolean): void {
-  acknowledged.push({ name, uid: answer.body.metadata?.uid ?? '', resourceVersion: answer.body.metadata?.resourceVersion ?? '', resolved });
+  acknowledged.push({
+    name,
+    uid: answer.body.metadata?.uid ?? '',
+    resourceVersion: answer.body.metadata?.resourceVersion ?? '',
+    resolved,
+  });
 }
 
 async function writer(id: number): Promise<void> {

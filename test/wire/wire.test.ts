@@ -14,13 +14,21 @@ const authority = await crypto.createAuthority({ commonName: 'peers', validityDa
 
 async function identityOf(name: string, signer = authority): Promise<LinkIdentity> {
   const pair = await crypto.generateKeyPair();
-  const certificatePem = await crypto.issueCertificate(signer, { publicKeyPem: pair.publicKeyPem, commonName: name, usages: ['server', 'client'], validityDays: 1 });
+  const certificatePem = await crypto.issueCertificate(signer, {
+    publicKeyPem: pair.publicKeyPem,
+    commonName: name,
+    usages: ['server', 'client'],
+    validityDays: 1,
+  });
   return { certificatePem, privateKeyPem: pair.privateKeyPem, authorityPem: authority.certificatePem };
 }
 
 const log = memoryLog();
 
-async function node(name: string, overrides: { clusterId?: string; identity?: LinkIdentity; incarnation?: string } = {}): Promise<Wire> {
+async function node(
+  name: string,
+  overrides: { clusterId?: string; identity?: LinkIdentity; incarnation?: string } = {},
+): Promise<Wire> {
   return await createWire({
     network: createNetwork(),
     clock: createClock(),
@@ -48,7 +56,8 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-const connected = (wire: Wire, name: string): boolean => wire.states().some((state) => state.name === name && state.connected);
+const connected = (wire: Wire, name: string): boolean =>
+  wire.states().some((state) => state.name === name && state.connected);
 
 test('messages, requests with faults, and streams with back-pressure between two nodes and to oneself', async (t) => {
   const [a, b] = [await node('a'), await node('b')];
@@ -71,9 +80,16 @@ test('messages, requests with faults, and streams with back-pressure between two
   a.send('b', 'raft', { term: 2 ** 40, data: new Uint8Array([1, 2]) });
   a.send('b', 'raft', 'second');
   await until(() => got.length === 2);
-  t.deepEqual(got, [['a', { term: 2 ** 40, data: Buffer.from([1, 2]) }], ['a', 'second']]);
+  t.deepEqual(got, [
+    ['a', { term: 2 ** 40, data: Buffer.from([1, 2]) }],
+    ['a', 'second'],
+  ]);
 
-  for (const [from, to] of [[a, 'b'], [b, 'a'], [a, 'a']] as const) {
+  for (const [from, to] of [
+    [a, 'b'],
+    [b, 'a'],
+    [a, 'a'],
+  ] as const) {
     t.is(await from.request(to, 'add', [1, 2, 3], { timeoutMs: 2000 }), 6);
     const refusal = await t.throwsAsync(from.request(to, 'refuse', null, { timeoutMs: 2000 }), { instanceOf: Fault });
     t.like(refusal, { code: 'NOT_HERE', message: 'ask n9', retry: 'elsewhere' });
@@ -85,7 +101,9 @@ test('messages, requests with faults, and streams with back-pressure between two
     t.is(await stream.read(), undefined);
     t.like(await t.throwsAsync(from.openStream(to, 'never', {}), { instanceOf: Fault }), { code: 'NO_SUCH_POD' });
   }
-  t.like(await t.throwsAsync(a.request('z', 'add', [], { timeoutMs: 100 }), { instanceOf: Fault }), { code: 'WIRE_UNREACHABLE' });
+  t.like(await t.throwsAsync(a.request('z', 'add', [], { timeoutMs: 100 }), { instanceOf: Fault }), {
+    code: 'WIRE_UNREACHABLE',
+  });
   await Promise.all([a.close(), b.close()]);
 });
 
@@ -112,13 +130,16 @@ test('another cluster, a strange certificate and a second process of one name ar
   const [a, b] = [await node('a'), await node('b')];
   introduce(a, b);
   await until(() => connected(a, 'b'));
-  const reasons = (): string => log.lines.map((line) => `${line.message} ${String(line.fields?.['error'] ?? '')}`).join('\n');
+  const reasons = (): string =>
+    log.lines.map((line) => `${line.message} ${String(line.fields?.['error'] ?? '')}`).join('\n');
 
   const foreign = await node('c', { clusterId: 'c2' });
   a.setAddress('c', `127.0.0.1:${foreign.port}`);
   await until(() => reasons().includes('belongs to cluster'));
 
-  const stranger = await node('d', { identity: { ...(await identityOf('d', await crypto.createAuthority({ commonName: 'others', validityDays: 1 }))) } });
+  const stranger = await node('d', {
+    identity: { ...(await identityOf('d', await crypto.createAuthority({ commonName: 'others', validityDays: 1 }))) },
+  });
   a.setAddress('d', `127.0.0.1:${stranger.port}`);
   const twin = await node('b', { incarnation: 'b-twin' });
   a.setAddress('b', `127.0.0.1:${twin.port}`);
@@ -131,7 +152,12 @@ test('another cluster, a strange certificate and a second process of one name ar
 });
 
 test('a frame that is not of the protocol is a fault, never a crash', (t) => {
-  for (const bytes of [new Uint8Array(), new Uint8Array([0xc1]), encodeFrame(['zz', 1] as never), new Uint8Array([0x91, 0x93, 0xa1, 0x71, 0xff, 0x01])]) {
+  for (const bytes of [
+    new Uint8Array(),
+    new Uint8Array([0xc1]),
+    encodeFrame(['zz', 1] as never),
+    new Uint8Array([0x91, 0x93, 0xa1, 0x71, 0xff, 0x01]),
+  ]) {
     t.throws(() => decodePeerFrame(bytes), { code: 'WIRE_FRAME' });
   }
 });
