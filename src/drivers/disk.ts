@@ -156,7 +156,12 @@ function rethrow(verb: string, full: string): (error: unknown) => never {
       case 'ENFILE':
         throw new Fault('DISK_IO', `${tried}: too many open files; raise the limit (ulimit -n)`, 'later', error);
       default:
-        throw new Fault('DISK_IO', `${tried}: ${messageOf(error)}; check the disk and the kernel's log`, 'never', error);
+        throw new Fault(
+          'DISK_IO',
+          `${tried}: ${messageOf(error)}; check the disk and the kernel's log`,
+          'never',
+          error,
+        );
     }
   };
 }
