@@ -91,7 +91,9 @@ export function decodeHeader(sector: Uint8Array): SegmentHeader | undefined {
   const view = viewOf(sector);
   const crc = crc32c(sector.subarray(0, sectorBytes - 4));
   if (view.getUint32(0, true) !== segmentMagic || view.getUint32(sectorBytes - 4, true) !== crc) return undefined;
-  const [segmentId, firstIndex, previousId, previousEnd, previousChain] = [8, 16, 24, 32, 40].map((at) => getNumber(view, at));
+  const [segmentId, firstIndex, previousId, previousEnd, previousChain] = [8, 16, 24, 32, 40].map((at) =>
+    getNumber(view, at),
+  );
   const text = new TextDecoder().decode(sector.subarray(58, 58 + view.getUint16(56, true)));
   const [clusterId, nodeId] = JSON.parse(text) as [string, string];
   return {
@@ -204,7 +206,10 @@ export function decodeRecord({ typeCode, payload }: FoundRecord): LogRecord | un
   if (typeCode === recordTypes.hardState) {
     const voted = view.getUint8(16) === 1;
     const votedFor = voted ? new TextDecoder().decode(payload.subarray(17)) : undefined;
-    return { type: 'hardState', hardState: { currentTerm: getNumber(view, 0), commitIndex: getNumber(view, 8), votedFor } };
+    return {
+      type: 'hardState',
+      hardState: { currentTerm: getNumber(view, 0), commitIndex: getNumber(view, 8), votedFor },
+    };
   }
   if (typeCode === recordTypes.snapshot) {
     return { type: 'snapshot', snapshot: JSON.parse(new TextDecoder().decode(payload)) as SnapshotRecord };
@@ -226,7 +231,8 @@ export function encodeSlot(slot: { epoch: number; index: number }, seed: number)
 export function decodeSlot(sector: Uint8Array, seed: number): { epoch: number; index: number } | undefined {
   if (sector.length < 28) return undefined;
   const view = viewOf(sector);
-  const fits = view.getUint32(0, true) === slotMagic && view.getUint32(24, true) === crc32c(sector.subarray(0, 24), seed);
+  const fits =
+    view.getUint32(0, true) === slotMagic && view.getUint32(24, true) === crc32c(sector.subarray(0, 24), seed);
   return fits ? { epoch: getNumber(view, 8), index: getNumber(view, 16) } : undefined;
 }
 

@@ -169,10 +169,7 @@ interface ReadBatch {
   end: number;
 }
 
-function readBatch(
-  bytes: Uint8Array,
-  at: { position: number; seed: number; chain: number },
-): ReadBatch | undefined {
+function readBatch(bytes: Uint8Array, at: { position: number; seed: number; chain: number }): ReadBatch | undefined {
   const records: FoundRecord[] = [];
   let { position, chain } = at;
   for (;;) {

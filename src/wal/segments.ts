@@ -1,7 +1,7 @@
 /**
  * The files of the log: the segment being written, older ones, pre-written spares and the reserve.
- * Owns: every name in the log's directory except snapshots. Not safe for concurrent calls; wal.ts
- * lets one run at a time.
+ * Owns: every name in the log's directory except snapshots. `roll` and the writes may run beside
+ * `release` and `prepareSpare`, of which writer.ts lets one run at a time.
  * Imports: ports, std.
  *
  * Files are filled with zeros and synced before they are used, and used again when released: an
@@ -16,6 +16,8 @@ import { slotSeed, type Found, type FoundSegment, type Place } from './recovery.
 
 /** Spares kept; more are removed. */
 const sparesMax = 2;
+/** End of each segment that only snapshot records use, so that a full disk still takes the one that frees it. */
+const snapshotRoomBytes = 4096;
 const zeros = new Uint8Array(256 * 1024);
 
 export interface NextSegment {
@@ -48,6 +50,19 @@ export class Segments {
     const active = this.#list.at(-1);
     assert(active !== undefined, 'the log has a segment to write on');
     return active;
+  }
+
+  readonly firstBatchOffset = sectorBytes;
+
+  /** The segment being written now holds an entry of this index. */
+  noteEntry(index: number): void {
+    this.active.maxIndex = Math.max(this.active.maxIndex, index);
+  }
+
+  /** Offset up to which the present segment may be filled. */
+  roomFor(snapshot: boolean): number {
+    if (this.#list.length === 0) return 0;
+    return this.active.bytes - (snapshot ? 0 : Math.min(snapshotRoomBytes, this.#segmentBytes / 4));
   }
 
   get count(): number {
