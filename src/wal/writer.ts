@@ -15,7 +15,7 @@ import {
   type LogRecord,
   type SnapshotRecord,
 } from './format.ts';
-import { LogTerms } from './log-terms.ts';
+import type { LogTerms } from './log-terms.ts';
 import { snapshotName, temporarySuffix } from './names.ts';
 import type { Found, Place } from './recovery.ts';
 import type { Segments } from './segments.ts';
