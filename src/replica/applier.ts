@@ -93,7 +93,10 @@ export class Applier {
   }
 
   #apply(entry: Entry, items: AppliedItem[]): void {
-    assert(entry.index === this.#appliedIndex + 1, `entry ${entry.index} is committed, ${this.#appliedIndex} was applied`);
+    assert(
+      entry.index === this.#appliedIndex + 1,
+      `entry ${entry.index} is committed, ${this.#appliedIndex} was applied`,
+    );
     if (entry.type === 'command') {
       for (const item of this.#store.apply(entry)) items.push(item);
     }

@@ -23,7 +23,8 @@ export async function sendSnapshot(
   await stream.write(Uint8Array.of(crc >>> 24, (crc >>> 16) & 0xff, (crc >>> 8) & 0xff, crc & 0xff));
   stream.end();
   const answer = await stream.read();
-  if (answer?.[0] !== RECEIVED) throw new Fault('REPLICA_SNAPSHOT_REFUSED', 'the receiver did not install the snapshot', 'later');
+  if (answer?.[0] !== RECEIVED)
+    throw new Fault('REPLICA_SNAPSHOT_REFUSED', 'the receiver did not install the snapshot', 'later');
 }
 
 /**
