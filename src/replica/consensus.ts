@@ -4,18 +4,15 @@
  */
 import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
-import type { Entry, HardState, NodeId } from '#src/raft/types.ts';
+import type { Raft } from '#src/raft/raft.ts';
+import type { Entry, Message, NodeId, Ready } from '#src/raft/types.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
-import type { ConsensusCore, CoreMessage, CoreReady } from './core.ts';
+import type { Wal } from '#src/wal/wal.ts';
+import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 
 export const RAFT_CHANNEL = 'raft';
-
-/** Where entries become durable; of the write-ahead log. Appends complete in the order they were asked for. */
-export interface EntryLog {
-  append(batch: { hardState: HardState | undefined; entries: Entry[] }): Promise<void>;
-}
 
 export interface ConsensusEvents {
   committed(entries: Entry[]): void;
@@ -23,16 +20,18 @@ export interface ConsensusEvents {
   /** Role, term or leader is another than before. */
   changed(): void;
   ticked(): void;
+  /** While a snapshot is being installed, new entries are not taken: they would not fit to the log on disk. */
+  refusesAppends(): boolean;
   fatal(error: unknown): void;
 }
 
-type ReadRound = { resolve: (index: number) => void; reject: (fault: Fault) => void };
+type ReadRound = { resolve: (index: number) => void; reject: (fault: Fault) => void; beganMs: number };
 
 export class Consensus {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #core: ConsensusCore;
-  readonly #entryLog: EntryLog;
+  readonly #raft: Raft;
+  readonly #wal: Wal;
   readonly #peers: Peers;
   readonly #settings: ReplicaSettings;
   readonly #events: ConsensusEvents;
@@ -42,37 +41,38 @@ export class Consensus {
   /** When each write under way began, monotonic ms, oldest first. */
   #writes: number[] = [];
   #lastWrite: Promise<boolean> = Promise.resolve(true);
-  /** Read rounds under way here as leader, by their fresh id. */
+  /** Read rounds that this node has asked for, by their fresh id. */
   #reads = new Map<number, ReadRound>();
   #readId = 0;
-  /** The round that begins at the end of this turn, shared by all who ask in it. */
-  #nextRound: Promise<number> | undefined;
   #seen = { role: '', term: 0, leader: undefined as NodeId | undefined };
 
   constructor(options: {
     clock: Clock;
     log: Log;
-    core: ConsensusCore;
-    entryLog: EntryLog;
+    raft: Raft;
+    wal: Wal;
     peers: Peers;
     settings: ReplicaSettings;
     events: ConsensusEvents;
   }) {
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#core = options.core;
-    this.#entryLog = options.entryLog;
+    this.#raft = options.raft;
+    this.#wal = options.wal;
     this.#peers = options.peers;
     this.#settings = options.settings;
     this.#events = options.events;
     this.#peers.onMessage(RAFT_CHANNEL, (from, message) => {
       if (this.#stopped) return;
-      this.#guard(() => this.#core.receive(from, message));
+      // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
+      const received = message as Message;
+      if (received.type === 'append' && this.#events.refusesAppends()) return;
+      this.#guard(() => this.#raft.receive(from, received));
       this.pump();
     });
     this.#peers.onDisconnect((name) => {
       if (this.#stopped) return;
-      this.#guard(() => this.#core.unreachable(name));
+      this.#guard(() => this.#raft.unreachable(name));
       this.pump();
     });
   }
@@ -88,7 +88,8 @@ export class Consensus {
     const tick = (): void => {
       this.#timer = this.#clock.after(tickMs, tick);
       if (this.#pauseForDisk()) return;
-      this.#guard(() => this.#core.tick());
+      this.#guard(() => this.#raft.tick());
+      this.#expireReads();
       this.#events.ticked();
       this.pump();
     };
@@ -99,30 +100,30 @@ export class Consensus {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#loseReads([...this.#reads.keys()]);
+    this.#loseReads([...this.#reads.keys()], 'this replica stopped');
   }
 
   /** Change the core and carry out what follows. */
-  drive<T>(act: (core: ConsensusCore) => T): T {
+  drive<T>(act: (raft: Raft) => T): T {
     try {
-      return act(this.#core);
+      return act(this.#raft);
     } finally {
       this.pump();
     }
   }
 
-  /** A linearizable read index, as leader; REPLICA_NOT_LEADER otherwise. */
+  /**
+   * An index committed when this was called, confirmed by the leader, wherever it is. REPLICA_NO_LEADER when
+   * there is none, or it changes, or is silent for too long.
+   */
   readIndex(): Promise<number> {
-    this.#nextRound ??= new Promise((resolve, reject) => {
-      this.#clock.endOfTurn(() => {
-        this.#nextRound = undefined;
-        const id = ++this.#readId;
-        this.#reads.set(id, { resolve, reject });
-        if (this.#stopped || !this.#core.readIndex(id)) this.#loseReads([id]);
-        this.pump();
-      });
+    // Fresh for every attempt, so that a late answer to another attempt is never taken for this one's (raft.md A3.5).
+    const id = ++this.#readId;
+    return new Promise((resolve, reject) => {
+      this.#reads.set(id, { resolve, reject, beganMs: this.#clock.monotonicMs() });
+      if (this.#stopped || !this.#raft.readIndex(id)) this.#loseReads([id], 'no leader is known');
+      this.pump();
     });
-    return this.#nextRound;
   }
 
   /** Look for work at the end of this turn. */
@@ -136,7 +137,7 @@ export class Consensus {
   }
 
   #round(): void {
-    for (let ready = this.#core.ready(); ready !== undefined && !this.#stopped; ready = this.#core.ready()) {
+    for (let ready = this.#raft.ready(); ready !== undefined && !this.#stopped; ready = this.#raft.ready()) {
       // Followers write while we do: those messages do not wait for our disk.
       this.#send(ready.messages);
       this.#persist(ready);
@@ -144,18 +145,18 @@ export class Consensus {
         this.#reads.get(id)?.resolve(index);
         this.#reads.delete(id);
       }
-      this.#loseReads(ready.readsLost);
-      for (const to of ready.snapshotsTo) this.#events.snapshotWanted(to);
+      for (const to of ready.snapshotsFor) this.#events.snapshotWanted(to);
       this.#noticeChange();
       if (ready.committed.length > 0) this.#events.committed(ready.committed);
     }
     this.#noticeChange();
   }
 
-  #persist({ hardState, entries, messagesAfterPersist }: CoreReady): void {
-    if (hardState !== undefined || entries.length > 0) {
+  #persist(ready: Ready): void {
+    const { hardState, messagesAfterPersist } = ready;
+    if (hardState !== undefined) {
       this.#writes.push(this.#clock.monotonicMs());
-      this.#lastWrite = this.#write({ hardState, entries });
+      this.#lastWrite = this.#write(ready);
     } else if (messagesAfterPersist.length === 0) {
       return;
     } else if (this.#writes.length === 0) {
@@ -170,52 +171,59 @@ export class Consensus {
   }
 
   /** True when it is durable; false when this replica has stopped over it. */
-  async #write(batch: { hardState: HardState | undefined; entries: Entry[] }): Promise<boolean> {
-    const last = batch.entries.at(-1);
+  async #write({ id, hardState, entries }: Ready): Promise<boolean> {
     try {
-      await this.#entryLog.append(batch);
+      await this.#wal.append({ hardState, entries });
     } catch (error) {
       this.#fatal(error);
       return false;
     }
     this.#writes.shift();
     if (this.#stopped) return false;
-    if (last !== undefined) this.#guard(() => this.#core.persisted({ index: last.index, term: last.term }));
+    this.#guard(() => this.#raft.persisted(id));
     this.pump();
     return true;
   }
 
-  #send(messages: readonly CoreMessage[]): void {
+  #send(messages: Ready['messages']): void {
     for (const { to, message } of messages) this.#peers.send(to, RAFT_CHANNEL, message);
   }
 
   #noticeChange(): void {
-    const { role, term, leader } = this.#core.status();
+    const { role, currentTerm: term, leader } = this.#raft;
     const seen = this.#seen;
     if (seen.role === role && seen.term === term && seen.leader === leader) return;
     if (seen.leader !== leader || seen.role !== role) this.#log.info('consensus', { role, term, leader });
-    // A round of another term or role must never be answered (reference/raft.md A3.5).
-    if (role !== 'leader' || term !== seen.term) this.#loseReads([...this.#reads.keys()]);
+    // The leader that was asked is no more: those who wait ask again, under fresh ids.
+    if (leader !== seen.leader || term !== seen.term) this.#loseReads([...this.#reads.keys()], 'the leader changed');
     this.#seen = { role, term, leader };
     this.#events.changed();
   }
 
-  #loseReads(ids: readonly number[]): void {
+  #loseReads(ids: readonly number[], why: string): void {
     for (const id of ids) {
-      this.#reads
-        .get(id)
-        ?.reject(new Fault('REPLICA_NOT_LEADER', 'this replica does not lead, or no longer', 'elsewhere'));
+      const fault = new Fault('REPLICA_NO_LEADER', `a read could not be confirmed: ${why}`, 'later');
+      this.#reads.get(id)?.reject(fault);
       this.#reads.delete(id);
+    }
+  }
+
+  /** The core forgets rounds whose messages were lost. */
+  #expireReads(): void {
+    const now = this.#clock.monotonicMs();
+    for (const [id, { beganMs }] of this.#reads) {
+      if (now - beganMs < READ_INDEX_TIMEOUT_MS) return;
+      this.#loseReads([id], `the leader was silent for ${READ_INDEX_TIMEOUT_MS} ms`);
     }
   }
 
   /** While the disk hangs there are no ticks: no heartbeats from here, and no candidacy. */
   #pauseForDisk(): boolean {
     if (!this.diskHangs) return false;
-    const { role, term } = this.#core.status();
+    const { role, currentTerm: term } = this.#raft;
     if (role === 'leader') {
       this.#log.error('the disk hangs; this replica gives up leadership', { term, limitMs: this.#settings.diskHangMs });
-      this.#guard(() => this.#core.stepDown());
+      this.#guard(() => this.#raft.stepDown());
       this.pump();
     }
     this.#events.ticked();

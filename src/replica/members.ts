@@ -1,8 +1,7 @@
 /** Membership changes and leadership, as `cluster` sees them. Each change waits until it is applied here. */
 import type { Clock } from '#src/ports/clock.ts';
-import type { Entry, NodeId } from '#src/raft/types.ts';
+import type { ConfigurationChange, Entry, NodeId } from '#src/raft/types.ts';
 import { Fault } from '#src/std/fault.ts';
-import type { CoreStatus, MemberChange } from './core.ts';
 import type { Membership, ReplicaStatus } from './membership.ts';
 
 /** A change that is not applied after this is reported as of unknown outcome. */
@@ -16,8 +15,11 @@ const TRANSFER_TIMEOUT_MS = 2000;
 
 export interface MembersRoute {
   status(): ReplicaStatus;
-  coreStatus(): CoreStatus;
-  change(change: MemberChange): { index: number; term: number };
+  /** Role and term without the cost of a whole status. */
+  office(): { leads: boolean; term: number };
+  /** Whether a joint configuration is in force: the change goes on by itself. */
+  changing(): boolean;
+  change(change: ConfigurationChange): { index: number; term: number };
   transfer(to: NodeId): void;
   notLeader(): Fault;
 }
@@ -86,7 +88,7 @@ export class Members implements Membership {
     }
     this.#route.transfer(target);
     const deadlineAt = this.#clock.monotonicMs() + TRANSFER_TIMEOUT_MS;
-    while (this.#route.coreStatus().role === 'leader' && this.#route.coreStatus().term === status.term) {
+    for (let now = this.#route.office(); now.leads && now.term === status.term; now = this.#route.office()) {
       if (this.#stopped || this.#clock.monotonicMs() >= deadlineAt) {
         throw new Fault(
           'REPLICA_TRANSFER_FAILED',
@@ -121,8 +123,8 @@ export class Members implements Membership {
 
   /** Role or term may be another. */
   changed(): void {
-    const { role, term } = this.#route.coreStatus();
-    const leads = !this.#stopped && role === 'leader' && this.#noopTerm === term ? term : undefined;
+    const { leads: isLeader, term } = this.#route.office();
+    const leads = !this.#stopped && isLeader && this.#noopTerm === term ? term : undefined;
     if (leads === this.#leads) return;
     this.#leads = leads;
     for (const handle of this.#handlers) handle(leads);
@@ -135,7 +137,7 @@ export class Members implements Membership {
     this.#awaited = [];
   }
 
-  async #change(change: MemberChange): Promise<void> {
+  async #change(change: ConfigurationChange): Promise<void> {
     const place = this.#route.change(change);
     await new Promise<void>((resolve, reject) => {
       const timer = this.#clock.after(CHANGE_TIMEOUT_MS, () => awaited.settle(lost()));
@@ -149,6 +151,11 @@ export class Members implements Membership {
       };
       this.#awaited.push(awaited);
     });
+    const deadlineAt = this.#clock.monotonicMs() + CHANGE_TIMEOUT_MS;
+    while (this.#route.changing()) {
+      if (this.#stopped || this.#clock.monotonicMs() >= deadlineAt) throw lost();
+      await this.#pause(5);
+    }
   }
 
   #pause(ms: number): Promise<void> {

@@ -4,9 +4,8 @@
 export interface ReplicaSettings {
   tickMs: number;
   heartbeatMs: number;
-  /** An election starts after a random time in [min, max) without a leader. */
-  electionMinMs: number;
-  electionMaxMs: number;
+  /** An election starts after a random time in [n, 2n) without a leader. */
+  electionMs: number;
   /** A disk write that takes longer costs the leadership (hashicorp/raft #503); a 300 ms spike must not. */
   diskHangMs: number;
   /** History is kept this long … */
@@ -24,8 +23,7 @@ export interface ReplicaSettings {
 export const DEFAULT_SETTINGS: ReplicaSettings = {
   tickMs: 10,
   heartbeatMs: 50,
-  electionMinMs: 250,
-  electionMaxMs: 500,
+  electionMs: 250,
   diskHangMs: 2000,
   retainMs: 5 * 60_000,
   retainBytes: 64 * 1024 * 1024,

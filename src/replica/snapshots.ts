@@ -6,23 +6,17 @@
 import type { Clock } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { NodeId, SnapshotMeta } from '#src/raft/types.ts';
+import { assert } from '#src/std/assert.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import { SnapshotReader } from '#src/store/store.ts';
 import type { Store } from '#src/store/store.ts';
 import type { Peers } from '#src/wire/peers.ts';
+import type { Wal } from '#src/wal/wal.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { acknowledgeSnapshot, receiveSnapshot, sendSnapshot } from './snapshot-stream.ts';
 
 export const SNAPSHOT_METHOD = 'replica.snapshot';
-
-/** Where snapshots are kept; of the write-ahead log. */
-export interface SnapshotShelf {
-  /** Durable when it resolves. `trailingIndex`: entries above it are kept in the log. */
-  save(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>, trailingIndex: number): Promise<void>;
-  /** The newest saved; undefined when there is none. */
-  newest(): { meta: SnapshotMeta; chunks: () => AsyncIterable<Uint8Array> } | undefined;
-}
 
 /** What snapshots need of the rest of the replica. */
 export interface SnapshotHost {
@@ -30,7 +24,9 @@ export interface SnapshotHost {
   metaNow(): SnapshotMeta;
   /** The log up to this index may be dropped from memory. */
   compactLog(index: number): void;
-  appliedIndex(): number;
+  currentTerm(): number;
+  /** Whether a snapshot that is offered is worth receiving. */
+  wants(from: NodeId, term: number, meta: SnapshotMeta): boolean;
   /** The snapshot is durable: bring store and core to it, in this turn. False when it is no longer wanted. */
   install(meta: SnapshotMeta, reader: SnapshotReader, from: NodeId): boolean;
   fatal(error: unknown): void;
@@ -41,7 +37,7 @@ export class Snapshots {
   readonly #log: Log;
   readonly #peers: Peers;
   readonly #store: Store;
-  readonly #shelf: SnapshotShelf;
+  readonly #wal: Wal;
   readonly #host: SnapshotHost;
   readonly #settings: ReplicaSettings;
   #entriesSince = 0;
@@ -56,7 +52,7 @@ export class Snapshots {
     log: Log;
     peers: Peers;
     store: Store;
-    shelf: SnapshotShelf;
+    wal: Wal;
     host: SnapshotHost;
     settings: ReplicaSettings;
   }) {
@@ -64,7 +60,7 @@ export class Snapshots {
     this.#log = options.log;
     this.#peers = options.peers;
     this.#store = options.store;
-    this.#shelf = options.shelf;
+    this.#wal = options.wal;
     this.#host = options.host;
     this.#settings = options.settings;
     this.#peers.onStream(SNAPSHOT_METHOD, (from, header, stream) => this.#receive(from, header, stream));
@@ -97,7 +93,8 @@ export class Snapshots {
     const capture = this.#store.snapshot();
     const trailing = Math.max(0, meta.index - this.#settings.trailingEntries);
     try {
-      await this.#shelf.save(meta, this.#paced(capture.chunks()), trailing);
+      await this.#wal.saveSnapshot(meta, this.#paced(capture.chunks()));
+      await this.#wal.compact(meta.index);
       if (!this.#stopped) this.#host.compactLog(trailing);
       this.#log.info('snapshot saved', { index: meta.index, revision: capture.revision });
     } catch (error) {
@@ -111,24 +108,24 @@ export class Snapshots {
   }
 
   /** Give the newest snapshot to a member. True when it has it durably. */
-  async send(to: NodeId): Promise<SnapshotMeta | undefined> {
+  async send(to: NodeId): Promise<boolean> {
     try {
-      if (this.#shelf.newest() === undefined) await this.take();
-      const newest = this.#shelf.newest();
-      if (newest === undefined) return undefined;
-      const stream = await this.#peers.openStream(to, SNAPSHOT_METHOD, { meta: newest.meta });
+      const newest = await this.#wal.openSnapshot();
+      assert(newest !== undefined, 'the log was compacted, but there is no snapshot');
+      const header: SnapshotHeader = { term: this.#host.currentTerm(), meta: newest.meta };
+      const stream = await this.#peers.openStream(to, SNAPSHOT_METHOD, header);
       try {
-        await sendSnapshot(stream, newest.chunks());
+        await sendSnapshot(stream, newest.read());
       } catch (error) {
         stream.cancel(messageOf(error));
         throw error;
       }
       this.#log.info('snapshot sent', { to, index: newest.meta.index });
-      return newest.meta;
+      return true;
     } catch (error) {
       // The core asks again; the member may just be away.
       this.#log.warn('snapshot not sent', { to, why: messageOf(error) });
-      return undefined;
+      return false;
     }
   }
 
@@ -143,13 +140,13 @@ export class Snapshots {
   }
 
   async #receive(from: NodeId, header: unknown, stream: ByteStream): Promise<void> {
-    const { meta } = header as { meta: SnapshotMeta };
-    const refusal = this.#refuse(meta);
+    const { term, meta } = header as SnapshotHeader;
+    const refusal = this.#refuse(from, term, meta);
     if (refusal !== undefined) throw refusal;
     this.#installing = { from, meta };
     const reader = new SnapshotReader();
     try {
-      await this.#shelf.save(meta, fed(reader, receiveSnapshot(stream)), meta.index);
+      await this.#wal.saveSnapshot(meta, fed(reader, receiveSnapshot(stream)));
       if (this.#stopped) return;
       if (this.#host.install(meta, reader, from)) {
         this.#entriesSince = 0;
@@ -166,21 +163,20 @@ export class Snapshots {
     }
   }
 
-  #refuse(meta: SnapshotMeta): Fault | undefined {
+  #refuse(from: NodeId, term: number, meta: SnapshotMeta): Fault | undefined {
     if (this.#stopped) return new Fault('REPLICA_STOPPED', 'this replica stopped', 'later');
     if (this.#installing !== undefined || this.#saving) {
       return new Fault('REPLICA_SNAPSHOT_REFUSED', 'another snapshot is being saved here; try again later', 'later');
     }
-    const applied = this.#host.appliedIndex();
-    if (meta.index > applied) return undefined;
-    // An old snapshot, delayed on the way (etcd #18055): we are past it.
-    return new Fault(
-      'REPLICA_SNAPSHOT_REFUSED',
-      `snapshot at index ${meta.index}, this replica has applied ${applied}`,
-      'later',
-    );
+    if (this.#host.wants(from, term, meta)) return undefined;
+    // Delayed on the way, or of an old leader (etcd #18055): we are past it.
+    const message = `snapshot at index ${meta.index} of term ${term} is not wanted here any more`;
+    return new Fault('REPLICA_SNAPSHOT_REFUSED', message, 'later');
   }
 }
+
+/** What the stream begins with. */
+type SnapshotHeader = { term: number; meta: SnapshotMeta };
 
 /** Decode the chunks on their way to the disk. */
 async function* fed(reader: SnapshotReader, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
