@@ -284,10 +284,10 @@ class Reflector<T extends KubeObject> implements Informer<T> {
 
   #index(key: string, object: T): void {
     for (const [name, keysOf] of Object.entries(this.#setup.options?.indices ?? {})) {
-      const index = this.#indices.get(name);
+      const index = this.#indices.get(name) ?? new Map<string, Map<string, T>>();
       for (const value of keysOf(object)) {
-        let bucket = index?.get(value);
-        if (bucket === undefined) index?.set(value, (bucket = new Map()));
+        const bucket = index.get(value) ?? new Map<string, T>();
+        index.set(value, bucket);
         bucket.set(key, object);
       }
     }
@@ -305,7 +305,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   }
 
   #emit(type: ChangeType, object: T, previous: T | undefined): void {
-    for (const handler of [...this.#handlers]) this.#call(handler, type, object, previous);
+    for (const handler of this.#handlers) this.#call(handler, type, object, previous);
   }
 
   #call(handler: ChangeHandler<T>, type: ChangeType, object: T, previous: T | undefined): void {
