@@ -19,7 +19,7 @@ export interface Lifecycle<Facts, State extends string, I extends Intent> {
   readonly machine: AnyStateMachine;
   readonly stepper: Stepper<NoContext, LifecycleEvent<Facts>, I | RetryLaterIntent>;
   /** Where an activation starts. */
-  derive(facts: Facts): MachineState<NoContext>;
+  readonly derive: (facts: Facts) => MachineState<NoContext>;
   readonly states: readonly State[];
 }
 

@@ -39,7 +39,7 @@ export interface Informers {
   readonly rootCas: Informer<ConfigMap>;
   readonly serviceAccounts: Informer<ServiceAccount>;
   /** The copy of a resource, for expectations; undefined for what is not watched. */
-  of(resource: ResourceRef): Informer<KubeObject> | undefined;
+  readonly of: (resource: ResourceRef) => Informer<KubeObject> | undefined;
   start(): void;
   stop(): void;
   synced(): Promise<void>;
