@@ -29,7 +29,7 @@ CustomResourceSubresourceScale specReplicasPath:string#1 statusReplicasPath:stri
 ConversionReview +meta-v1.TypeMeta#0 request:ConversionRequest#1? response:ConversionResponse#2?
 ConversionRequest uid:string#1 desiredAPIVersion:string#2 objects:[]RawExtension#3@atomic
 ConversionResponse uid:string#1 convertedObjects:[]RawExtension#2@atomic result:meta-v1.Status#3
-JSONSchemaProps id:string#1? \$schema:string#2? \$ref:string#3?* description:string#4? type:string#5? format:string#6?
+JSONSchemaProps id:string#1? $schema:string#2? $ref:string#3?* description:string#4? type:string#5? format:string#6?
   title:string#7? default:JSON#8? maximum:double#9?* exclusiveMaximum:boolean#10? minimum:double#11?*
   exclusiveMinimum:boolean#12? maxLength:int64#13?* minLength:int64#14?* pattern:string#15? maxItems:int64#16?*
   minItems:int64#17?* uniqueItems:boolean#18? multipleOf:double#19?* enum:[]JSON#20?@atomic maxProperties:int64#21?*
