@@ -1,9 +1,8 @@
 /** Answers that are a Status: every refusal and fault leaves the server through here. */
 import { ApiError, type StatusDetails } from '#src/api/api-error.ts';
-import type { KubeObject } from '#src/api/object.ts';
 import { isFault, messageOf } from '#src/std/fault.ts';
 
-export interface Status extends KubeObject {
+export interface Status {
   apiVersion: 'v1';
   kind: 'Status';
   metadata: { continue?: string };
