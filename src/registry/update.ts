@@ -59,7 +59,7 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
     bumpGeneration(kind, updated, current);
     const causes = validateUpdate(kind, updated, current, request.subresource);
     if (causes.length > 0) throw invalid(kind, name, causes);
-    return planOf(core, { request, key, value, current, updated, claims, warnings: produced.warnings });
+    return planOf({ request, key, value, current, updated, claims, warnings: produced.warnings });
   };
 }
 
@@ -73,14 +73,14 @@ interface Outcome {
   warnings: string[];
 }
 
-function planOf(core: RegistryCore, at: Outcome): Plan {
+function planOf(at: Outcome): Plan {
   const { request, key, value, current, updated } = at;
   const { kind, name } = request;
   const unchanged: Plan = { resource: kind, name, outcome: 'unchanged', object: current, conditions: [], operations: [], warnings: at.warnings };
   if (deepEqual(withoutRevision(updated), withoutRevision(current))) return unchanged;
   const conditions = [{ type: 'modRevision' as const, key, revision: value.modRevision }, ...at.claims.conditions];
   if (isFinished(kind, updated)) {
-    const removal = removalOf(core, { kind, key, object: updated });
+    const removal = removalOf({ kind, key, object: updated });
     return { ...unchanged, outcome: 'removed', object: updated, conditions, operations: removal };
   }
   const put: Operation = { type: 'put', key, ...splitAroundRevision(convertToStored(kind, updated)) };
