@@ -35,7 +35,7 @@ export interface UpdateRequest {
 }
 
 /** The fields each subresource may write, beside those of metadata. Others keep what they were. */
-const SUBRESOURCE_FIELDS: Record<string, string[]> = { status: ['status'], finalize: ['spec'], scale: ['spec'], ephemeralcontainers: ['spec'], resize: ['spec'], approval: ['status'] };
+const SUBRESOURCE_FIELDS: Record<string, string[]> = { binding: ['spec', 'status'], status: ['status'], finalize: ['spec'], scale: ['spec'], ephemeralcontainers: ['spec'], resize: ['spec'], approval: ['status'] };
 
 export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner {
   const { kind, namespace, name } = request;
