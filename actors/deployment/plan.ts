@@ -95,8 +95,7 @@ function planRecreate(
   if (down.length > 0) return { ...base, scale: down };
   const oldUids = new Set(old.map((set) => set.metadata.uid));
   const draining = (pods ?? []).filter(
-    (pod) =>
-      oldUids.has(controllerOf(pod)?.uid) && pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed',
+    (pod) => oldUids.has(controllerOf(pod)?.uid) && pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed',
   ).length;
   if (draining > 0) return { ...base, draining };
   if (fresh === undefined) return { ...base, create: makeReplicaSet(deployment, replicaSets) };
@@ -108,9 +107,7 @@ function planRecreate(
 /** The ReplicaSet whose template is the Deployment's; the oldest, should there be several. */
 export function newReplicaSet(deployment: Deployment, replicaSets: readonly ReplicaSet[]): ReplicaSet | undefined {
   const template = withoutHash(deployment.spec?.template);
-  return replicaSets
-    .filter((set) => deepEqual(withoutHash(set.spec?.template), template))
-    .toSorted(byAge)[0];
+  return replicaSets.filter((set) => deepEqual(withoutHash(set.spec?.template), template)).toSorted(byAge)[0];
 }
 
 function withoutHash(template: PodTemplateSpec | undefined): PodTemplateSpec | undefined {
@@ -207,7 +204,8 @@ export function proportionalScale(
   const replicas = deployment.spec?.replicas ?? 1;
   const all = [...(fresh === undefined ? [] : [fresh]), ...old];
   const active = all.filter((set) => wanted(set) > 0);
-  const only = active.length === 0 ? (fresh ?? old.toSorted(byAge).at(-1)) : active.length === 1 ? active[0] : undefined;
+  const only =
+    active.length === 0 ? (fresh ?? old.toSorted(byAge).at(-1)) : active.length === 1 ? active[0] : undefined;
   if (only !== undefined) return wanted(only) === replicas ? [] : [step(only, replicas)];
   if (fresh !== undefined && wanted(fresh) === replicas && available(fresh) === replicas) {
     return old.filter((set) => wanted(set) > 0).map((set) => step(set, 0));
@@ -292,7 +290,9 @@ function annotations(
 }
 
 function copied(deployment: Deployment): Record<string, string> {
-  return Object.fromEntries(Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !NOT_COPIED.has(key)));
+  return Object.fromEntries(
+    Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !NOT_COPIED.has(key)),
+  );
 }
 
 /** The annotations a resized ReplicaSet carries: what it was sized for. */

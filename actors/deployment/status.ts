@@ -73,9 +73,15 @@ function countsOf(deployment: Deployment, replicaSets: readonly ReplicaSet[]): C
   const availableReplicas = total((set) => set.status?.availableReplicas);
   return {
     ...nonZero('observedGeneration', deployment.metadata.generation ?? 0),
-    ...nonZero('replicas', total((set) => set.status?.replicas)),
+    ...nonZero(
+      'replicas',
+      total((set) => set.status?.replicas),
+    ),
     ...nonZero('updatedReplicas', fresh?.status?.replicas ?? 0),
-    ...nonZero('readyReplicas', total((set) => set.status?.readyReplicas)),
+    ...nonZero(
+      'readyReplicas',
+      total((set) => set.status?.readyReplicas),
+    ),
     ...nonZero('availableReplicas', availableReplicas),
     ...nonZero('unavailableReplicas', Math.max(0, wanted - availableReplicas)),
     terminatingReplicas: total((set) => set.status?.terminatingReplicas),
@@ -154,7 +160,10 @@ function progressing(input: StatusInput, counts: Counts, complete: boolean): Pro
     return say('True', 'NewReplicaSetCreated', `Created new replica set "${input.created}"`);
   }
   if (before === undefined && fresh !== undefined) {
-    return timed(say('True', 'NewReplicaSetCreated', `Created new replica set "${fresh.metadata.name ?? ''}"`), deadline);
+    return timed(
+      say('True', 'NewReplicaSetCreated', `Created new replica set "${fresh.metadata.name ?? ''}"`),
+      deadline,
+    );
   }
   if (input.failure !== undefined && fresh === undefined) {
     return say('False', 'ReplicaSetCreateError', `Failed to create new replica set: ${input.failure}`, false);
@@ -178,7 +187,8 @@ function waiting(
   if (before.reason === 'ProgressDeadlineExceeded') return { condition, updated: false, deadlineInMs: undefined };
   // A complete rollout that lost Pods is not a rollout: its deadline does not run until the template or size changes.
   const changed = (deployment.metadata.generation ?? 0) !== (deployment.status?.observedGeneration ?? 0);
-  if (before.reason === 'NewReplicaSetAvailable' && !changed) return { condition, updated: false, deadlineInMs: undefined };
+  if (before.reason === 'NewReplicaSetAvailable' && !changed)
+    return { condition, updated: false, deadlineInMs: undefined };
   if (before.reason === 'NewReplicaSetAvailable') {
     const message = `${subject} is progressing.`;
     const next: NewCondition = { type: 'Progressing', status: 'True', reason: 'ReplicaSetUpdated', message };

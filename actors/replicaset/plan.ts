@@ -163,7 +163,9 @@ function changedStatus(
   ).length;
   const terminating = counted.owned.filter(
     (pod) =>
-      pod.metadata.deletionTimestamp !== undefined && pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed',
+      pod.metadata.deletionTimestamp !== undefined &&
+      pod.status?.phase !== 'Succeeded' &&
+      pod.status?.phase !== 'Failed',
   ).length;
   const conditions = failureConditions(input);
   const status: ReplicaSetStatus = {

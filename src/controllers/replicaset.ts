@@ -22,8 +22,7 @@ export function hostReplicaSets(context: ControllerContext): ActorHost {
       replicaSet,
       pods: podsOf(replicaSet),
       nowMs: clock.wallMs(),
-      failure:
-        observation.failure === undefined ? undefined : { reason: 'FailedCreate', message: observation.failure },
+      failure: observation.failure === undefined ? undefined : { reason: 'FailedCreate', message: observation.failure },
     });
     return { observation, deleting: replicaSet.metadata.deletionTimestamp !== undefined, plan };
   };
