@@ -17,6 +17,7 @@ import type { ControllerContext } from './context.ts';
 import { hostDeployments } from './deployment.ts';
 import { createInformers } from './informers.ts';
 import { hostReplicaSets } from './replicaset.ts';
+import { hostServices } from './service.ts';
 import { createWriter } from './writer.ts';
 
 export { DEFAULT_CONFIG, LOCAL_CONFIG, type ControllerConfig } from './config.ts';
@@ -81,6 +82,7 @@ export function createControllers(setup: ControllersSetup): Controllers {
   const hosts: { host: ActorHost; keys: () => string[] }[] = [
     { host: hostDeployments(context), keys: () => informers.deployments.list().map(objectKey) },
     { host: hostReplicaSets(context), keys: () => informers.replicaSets.list().map(objectKey) },
+    { host: hostServices(context), keys: () => informers.services.list().map(objectKey) },
   ];
   const duties: Duties[] = [];
   let office: Timer | undefined;
