@@ -1,0 +1,34 @@
+/** Stored values as the API shows them: the ready bytes when the version asked for is the stored one. */
+import { convertTo } from '#src/api/convert.ts';
+import type { Kind } from '#src/api/kinds.ts';
+import type { KubeObject, ObjectMeta } from '#src/api/object.ts';
+import type { Value } from '#src/store/command.ts';
+import { decodeValue, utf8 } from './bytes.ts';
+
+export type NamedObject = KubeObject & { metadata: ObjectMeta };
+
+/** One object as bytes of JSON, and as data when somebody needs it. */
+export interface RawObject {
+  /** Shared with the store: never written to. */
+  readonly bytes: Uint8Array;
+  readonly revision: number;
+  /** Identity of the stored version: equal for two raws of one write. */
+  readonly value: Value;
+  /** A fresh object each call. */
+  object(): NamedObject;
+}
+
+export function isStoredForm(kind: Kind): boolean {
+  return kind.storedAs.apiVersion === kind.apiVersion && kind.storedAs.kind === kind.kind;
+}
+
+export function objectOf(kind: Kind, value: Value): NamedObject {
+  const stored = decodeValue(value);
+  return isStoredForm(kind) ? stored : (convertTo(kind, stored) as NamedObject);
+}
+
+export function rawOf(kind: Kind, value: Value): RawObject {
+  const object = (): NamedObject => objectOf(kind, value);
+  const bytes = isStoredForm(kind) ? value.bytes : utf8(JSON.stringify(object()));
+  return { bytes, revision: value.modRevision, value, object };
+}
