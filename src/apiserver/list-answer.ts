@@ -117,4 +117,3 @@ export async function writeAndYield(exchange: Exchange, clock: Clock, chunk: Uin
   timer.cancel();
   return !response.closed;
 }
-

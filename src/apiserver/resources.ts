@@ -41,11 +41,19 @@ interface Call extends ResourceContext {
 /** Whether a request may stay open for long: it does not count as in flight. */
 export function isLongRunning(route: ResourceRoute, query: URLSearchParams, method: string): boolean {
   if (method !== 'GET') return false;
-  return booleanOf(query, 'watch') === true || route.legacyWatch || (route.subresource === 'log' && booleanOf(query, 'follow') === true);
+  return (
+    booleanOf(query, 'watch') === true ||
+    route.legacyWatch ||
+    (route.subresource === 'log' && booleanOf(query, 'follow') === true)
+  );
 }
 
 /** @throws ApiError for every refusal. */
-export async function handleResource(context: ResourceContext, exchange: Exchange, route: ResourceRoute): Promise<void> {
+export async function handleResource(
+  context: ResourceContext,
+  exchange: Exchange,
+  route: ResourceRoute,
+): Promise<void> {
   const kind = findKind(route);
   if (kind === undefined || !fitsScope(kind, route)) throw notFoundPath();
   const call: Call = { ...context, exchange, route, kind };
@@ -142,7 +150,11 @@ function expectedOf(kind: Kind, subresource?: Subresource): ExpectedBody {
   if (subresource?.kind === undefined || subresource.typeName === undefined) return kind;
   const group = subresource.group ?? kind.group;
   const version = subresource.version ?? kind.version;
-  return { apiVersion: group === '' ? version : `${group}/${version}`, kind: subresource.kind, typeName: subresource.typeName };
+  return {
+    apiVersion: group === '' ? version : `${group}/${version}`,
+    kind: subresource.kind,
+    typeName: subresource.typeName,
+  };
 }
 
 async function answerCreate(call: Call): Promise<void> {
@@ -180,13 +192,18 @@ function sendWritten(call: Call, status: number, answer: WriteAnswer, warnings: 
 /** Kubernetes answers with the object where its storage says so, and while it is not gone; else with a Status. */
 function answerDelete(call: Call, answer: WriteAnswer): void {
   const { exchange, kind } = call;
-  const showsObject = kind.group === '' && ['pods', 'services', 'serviceaccounts', 'persistentvolumes', 'persistentvolumeclaims'].includes(kind.resource);
+  const showsObject =
+    kind.group === '' &&
+    ['pods', 'services', 'serviceaccounts', 'persistentvolumes', 'persistentvolumeclaims'].includes(kind.resource);
   if (answer.outcome !== 'removed' || showsObject) {
     exchange.sendJson(200, answer.object);
     return;
   }
   const { name = '', uid = '' } = answer.object.metadata;
-  exchange.sendJson(200, successStatus({ name, ...(kind.group === '' ? {} : { group: kind.group }), kind: kind.resource, uid }, 200));
+  exchange.sendJson(
+    200,
+    successStatus({ name, ...(kind.group === '' ? {} : { group: kind.group }), kind: kind.resource, uid }, 200),
+  );
 }
 
 async function handleSubresource(call: Call, name: string): Promise<void> {
@@ -200,7 +217,8 @@ async function handleSubresource(call: Call, name: string): Promise<void> {
     await sendPodLogs(exchange, { ...call, streams: call.streams });
     return;
   }
-  if (method === 'POST' && (name === 'binding' || name === 'eviction')) return await answerAction(call, subresource, place);
+  if (method === 'POST' && (name === 'binding' || name === 'eviction'))
+    return await answerAction(call, subresource, place);
   if (!isWritablePart(name)) throw name === 'log' ? notAllowed() : notFoundPath();
   switch (method) {
     case 'GET':
@@ -223,7 +241,11 @@ function isWritablePart(name: string): boolean {
 async function answerAction(call: Call, subresource: Subresource, place: Place): Promise<void> {
   const { exchange, kind, verbs } = call;
   const options = writeOptions(exchange.query, 'CreateOptions');
-  const { object, warnings } = await readObjectBody(exchange.request, expectedOf(kind, subresource), options.fieldValidation);
+  const { object, warnings } = await readObjectBody(
+    exchange.request,
+    expectedOf(kind, subresource),
+    options.fieldValidation,
+  );
   if (subresource.name === 'binding') {
     const { target, metadata } = object as KubeObject & Binding;
     const annotations = metadata?.annotations === undefined ? {} : { annotations: metadata.annotations };

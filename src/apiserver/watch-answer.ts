@@ -45,7 +45,12 @@ export class FrameCache {
   }
 }
 
-export async function sendWatch(exchange: Exchange, presenter: Presenter, watch: RawWatch, frames: FrameCache): Promise<void> {
+export async function sendWatch(
+  exchange: Exchange,
+  presenter: Presenter,
+  watch: RawWatch,
+  frames: FrameCache,
+): Promise<void> {
   exchange.response.onClose(() => {
     watch.cancel();
   });
@@ -65,7 +70,12 @@ export async function sendWatch(exchange: Exchange, presenter: Presenter, watch:
   if (!exchange.response.closed) exchange.response.end();
 }
 
-async function pump(exchange: Exchange, clock: Clock, watch: RawWatch, encode: (event: RawWatchEvent) => Uint8Array): Promise<void> {
+async function pump(
+  exchange: Exchange,
+  clock: Clock,
+  watch: RawWatch,
+  encode: (event: RawWatchEvent) => Uint8Array,
+): Promise<void> {
   const { response } = exchange;
   for (;;) {
     const events = await watch.next();
@@ -96,7 +106,10 @@ function encoderOf(presenter: Presenter, frames: FrameCache): (event: RawWatchEv
     if (event.type === 'BOOKMARK') return frame('BOOKMARK', bookmarkOf(presenter, kind, event));
     if (presentation.form === 'table') {
       const { resourceVersion = '' } = event.object.object().metadata;
-      const table = tableFor(presenter, [event.object.object()], { withColumns: isFirst, listMeta: { resourceVersion } });
+      const table = tableFor(presenter, [event.object.object()], {
+        withColumns: isFirst,
+        listMeta: { resourceVersion },
+      });
       isFirst = false;
       return frame(event.type, table);
     }
@@ -117,7 +130,9 @@ function bookmarkOf(presenter: Presenter, kind: Kind, event: { revision: number;
     ...(event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
   };
   const { presentation } = presenter;
-  if (presentation.form === 'table') return tableFor(presenter, [], { withColumns: false, listMeta: { resourceVersion: metadata.resourceVersion } });
-  if (presentation.form === 'metadata' || presentation.form === 'metadataList') return partialOf({ metadata }, presentation.version);
+  if (presentation.form === 'table')
+    return tableFor(presenter, [], { withColumns: false, listMeta: { resourceVersion: metadata.resourceVersion } });
+  if (presentation.form === 'metadata' || presentation.form === 'metadataList')
+    return partialOf({ metadata }, presentation.version);
   return { kind: kind.kind, apiVersion: kind.apiVersion, metadata };
 }

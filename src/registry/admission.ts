@@ -48,7 +48,11 @@ export function admitCreate(request: AdmissionRequest, object: NamedObject): voi
 function requireOwnPod(request: AdmissionRequest, pod: NamedObject & Pod): void {
   const node = nodeNameOf(request.identity);
   if (node === undefined || pod.spec?.nodeName === node) return;
-  throw forbidden(request.kind, pod.metadata.name ?? '', `node "${node}" can only create pods with spec.nodeName set to itself`);
+  throw forbidden(
+    request.kind,
+    pod.metadata.name ?? '',
+    `node "${node}" can only create pods with spec.nodeName set to itself`,
+  );
 }
 
 /** A node changes or deletes only Pods bound to it. @throws ApiError 403. */
@@ -57,7 +61,11 @@ export function requireOwnBoundPod(kind: Kind, identity: Identity, object: Named
   if (node === undefined || !isPodKind(kind)) return;
   const bound = (object as Pod).spec?.nodeName;
   if (bound === node) return;
-  throw forbidden(kind, object.metadata.name ?? '', `node "${node}" can only change pods bound to it, this one is bound to "${bound ?? ''}"`);
+  throw forbidden(
+    kind,
+    object.metadata.name ?? '',
+    `node "${node}" can only change pods bound to it, this one is bound to "${bound ?? ''}"`,
+  );
 }
 
 function defaultServiceAccount(spec: PodSpec): void {

@@ -85,7 +85,12 @@ async function planOne(
     // Nothing will be judged at apply, so the state this rests on must be confirmed instead.
     const confirmed = planner(await viewOf(core, { type: 'linearizable' }));
     if (confirmed.operations.length > 0 && options.dryRun !== true) return { plan: confirmed };
-    return { committed: { ok: true, answer: { object: confirmed.object, outcome: confirmed.outcome, warnings: confirmed.warnings } } };
+    return {
+      committed: {
+        ok: true,
+        answer: { object: confirmed.object, outcome: confirmed.outcome, warnings: confirmed.warnings },
+      },
+    };
   } catch (error) {
     if (error instanceof ApiError) return { committed: { ok: false, error } };
     throw error;

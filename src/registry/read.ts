@@ -79,13 +79,25 @@ function planList(options: ListOptions): ListPlan {
       throw invalidListOptions('resourceVersionMatch', 'FieldValueNotSupported', message);
     }
     if (options.continue !== undefined && options.continue !== '') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden for continue');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch is forbidden for continue',
+      );
     }
     if (given === '') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+      );
     }
     if (match === 'Exact' && given === '0') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+      );
     }
   }
   if (options.continue !== undefined && options.continue !== '') return planContinuation(options.continue, given);

@@ -32,7 +32,10 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     nodePortRange: from.config.nodePortRange ?? NODE_PORT_RANGE_DEFAULT,
     evictionTolerationSeconds: from.config.evictionTolerationSeconds ?? EVICTION_TOLERATION_SECONDS_DEFAULT,
   };
-  assert(parseIpv4Range(config.serviceCidr) !== undefined, `serviceCidr ${config.serviceCidr} is not an IPv4 range such as ${SERVICE_CIDR_DEFAULT}`);
+  assert(
+    parseIpv4Range(config.serviceCidr) !== undefined,
+    `serviceCidr ${config.serviceCidr} is not an IPv4 range such as ${SERVICE_CIDR_DEFAULT}`,
+  );
   const core: RegistryCore = {
     clock: from.clock,
     random: from.random,

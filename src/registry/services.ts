@@ -130,7 +130,9 @@ function keepAllocated(service: ServiceObject, old: ServiceObject | undefined): 
   if (!hasNodePorts(service) || !hasNodePorts(old)) return;
   for (const port of spec.ports ?? []) {
     if ((port.nodePort ?? 0) > 0) continue;
-    const before = oldSpec.ports?.find((p) => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'));
+    const before = oldSpec.ports?.find(
+      (p) => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+    );
     if (before?.nodePort !== undefined) port.nodePort = before.nodePort;
   }
 }
@@ -165,7 +167,9 @@ function checkIp(core: RegistryCore, ip: string, taken: (key: Key) => boolean, r
       message: `Invalid value: ${JSON.stringify([ip])}: failed to allocate IP ${ip}: ${why}`,
     });
   if (range === undefined || address === undefined || address <= range.base || address >= range.base + range.size - 1) {
-    throw failed(`the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${core.config.serviceCidr}`);
+    throw failed(
+      `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${core.config.serviceCidr}`,
+    );
   }
   if (taken(serviceIpKey(ip))) throw failed('provided IP is already allocated');
 }
@@ -215,11 +219,16 @@ function fillNodePorts(core: RegistryCore, service: ServiceObject, taken: (key: 
     const nodePort = port.nodePort ?? 0;
     if (nodePort === 0) return;
     const failed = (why: string): ApiError =>
-      refuse({ reason: 'FieldValueInvalid', field: `spec.ports[${i}].nodePort`, message: `Invalid value: ${nodePort}: ${why}` });
+      refuse({
+        reason: 'FieldValueInvalid',
+        field: `spec.ports[${i}].nodePort`,
+        message: `Invalid value: ${nodePort}: ${why}`,
+      });
     if (nodePort < from || nodePort > to) {
       throw failed(`provided port is not in the valid range. The range of valid ports is ${from}-${to}`);
     }
-    if (taken(keyOf(port, nodePort)) || chosen.has(keyOf(port, nodePort))) throw failed('provided port is already allocated');
+    if (taken(keyOf(port, nodePort)) || chosen.has(keyOf(port, nodePort)))
+      throw failed('provided port is already allocated');
     chosen.add(keyOf(port, nodePort));
   });
   ports.forEach((port, i) => {
@@ -227,7 +236,11 @@ function fillNodePorts(core: RegistryCore, service: ServiceObject, taken: (key: 
     const free = (n: number): boolean => !taken(keyOf(port, n)) && !chosen.has(keyOf(port, n));
     const found = pick(core.random, from, to, free);
     if (found === undefined) {
-      throw refuse({ reason: 'FieldValueInvalid', field: `spec.ports[${i}].nodePort`, message: `Invalid value: 0: failed to allocate a nodePort: range ${from}-${to} is full` });
+      throw refuse({
+        reason: 'FieldValueInvalid',
+        field: `spec.ports[${i}].nodePort`,
+        message: `Invalid value: 0: failed to allocate a nodePort: range ${from}-${to} is full`,
+      });
     }
     port.nodePort = found;
     chosen.add(keyOf(port, found));

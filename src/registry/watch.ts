@@ -61,16 +61,29 @@ export async function openWatch(core: RegistryCore, kind: Kind, options: WatchOp
 function checkInitialEvents(options: WatchOptions): void {
   if (options.sendInitialEvents === undefined) {
     if (options.resourceVersionMatch !== undefined && options.resourceVersionMatch !== '') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+      );
     }
     return;
   }
   if (options.resourceVersionMatch !== 'NotOlderThan') {
-    throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+    throw invalidListOptions(
+      'resourceVersionMatch',
+      'FieldValueForbidden',
+      'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+    );
   }
 }
 
-function initialOf(view: StoreView, kind: Kind, range: { from: string; to: string }, options: WatchOptions): WatchStart {
+function initialOf(
+  view: StoreView,
+  kind: Kind,
+  range: { from: string; to: string },
+  options: WatchOptions,
+): WatchStart {
   if (options.sendInitialEvents === false) return { initial: [], revision: view.revision, endsWithBookmark: false };
   const found = view.range({ ...range, limit: 0 });
   return {
@@ -111,7 +124,12 @@ const encoder = new TextEncoder();
 
 function detached(object: NamedObject, at: RawObject): RawObject {
   const json = JSON.stringify(object);
-  return { bytes: encoder.encode(json), revision: at.revision, value: at.value, object: () => JSON.parse(json) as NamedObject };
+  return {
+    bytes: encoder.encode(json),
+    revision: at.revision,
+    value: at.value,
+    object: () => JSON.parse(json) as NamedObject,
+  };
 }
 
 type Ending = { type: 'over' } | { type: 'failed'; error: unknown };
@@ -154,7 +172,8 @@ class PulledWatch implements RawWatch {
     const seconds = from.options.timeoutSeconds;
     this.#timers = {
       bookmark: undefined,
-      timeout: seconds === undefined ? undefined : from.core.clock.after(seconds * 1000, () => this.#end({ type: 'over' })),
+      timeout:
+        seconds === undefined ? undefined : from.core.clock.after(seconds * 1000, () => this.#end({ type: 'over' })),
     };
     this.#armBookmark();
   }
@@ -253,8 +272,10 @@ class PulledWatch implements RawWatch {
   #finish(ending: Ending): undefined {
     if (ending.type === 'over') return undefined;
     const { error } = ending;
-    if (isFault(error, 'STORE_COMPACTED')) throw tooOldRevision(this.#watch.progress(), this.#core.reader.local().compactedRevision);
-    if (isFault(error, 'STORE_WATCH_OVERFLOW')) throw expired('the watch was too slow: more events waited than its queue holds; list and watch again');
+    if (isFault(error, 'STORE_COMPACTED'))
+      throw tooOldRevision(this.#watch.progress(), this.#core.reader.local().compactedRevision);
+    if (isFault(error, 'STORE_WATCH_OVERFLOW'))
+      throw expired('the watch was too slow: more events waited than its queue holds; list and watch again');
     throw error;
   }
 

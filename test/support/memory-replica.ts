@@ -55,7 +55,11 @@ export function memoryReplica(): MemoryReplica {
     confirm: async (freshness) => {
       if (freshness.type === 'linearizable') counts.confirmed += 1;
       if (freshness.type === 'atLeast' && freshness.revision > store.revision) {
-        throw new Fault('REPLICA_FUTURE_REVISION', `revision ${freshness.revision} is ahead of ${store.revision}`, 'later');
+        throw new Fault(
+          'REPLICA_FUTURE_REVISION',
+          `revision ${freshness.revision} is ahead of ${store.revision}`,
+          'later',
+        );
       }
       return store;
     },
