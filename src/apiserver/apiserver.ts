@@ -49,8 +49,8 @@ export interface ApiServerOptions {
 }
 
 export interface ApiServer {
-  handle(request: HttpRequest, response: HttpResponse): void;
-  upgrade(upgrade: HttpUpgrade): void;
+  handle: (request: HttpRequest, response: HttpResponse) => void;
+  upgrade: (upgrade: HttpUpgrade) => void;
   /** Faults: those of Http.serve. */
   start(options: Omit<HttpServeOptions, 'handle' | 'upgrade'>): Promise<HttpServer>;
   /** Idempotent. */

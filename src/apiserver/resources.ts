@@ -1,12 +1,12 @@
 /** Requests about resources: method and path to verb, body to object, answer to bytes. */
 import { ApiError } from '#src/api/api-error.ts';
-import { findKind, type Kind, type Subresource } from '#src/api/kinds.ts';
+import { findKind, type Kind, type Subresource, type Verb } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import type { Binding, Eviction } from './bodies.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { PatchType } from '#src/registry/client.ts';
 import type { WriteAnswer } from '#src/registry/commit.ts';
-import { methodNotAllowed } from '#src/registry/refusals.ts';
+import { badRequest, methodNotAllowed } from '#src/registry/refusals.ts';
 import type { Place, Verbs } from '#src/registry/verbs.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { readDeleteBody, readObjectBody, readPatchBody, type ExpectedBody } from './body.ts';
@@ -206,36 +206,43 @@ function answerDelete(call: Call, answer: WriteAnswer): void {
   );
 }
 
+const SUBRESOURCE_VERBS: Record<string, Verb> = { GET: 'get', PUT: 'update', PATCH: 'patch', POST: 'create' };
+
 async function handleSubresource(call: Call, name: string): Promise<void> {
-  const { exchange, kind, route, verbs } = call;
+  const { exchange, kind, route } = call;
   const subresource = kind.subresources.find((known) => known.name === name);
   if (subresource === undefined || (route.rest !== '' && name !== 'proxy')) throw notFoundPath();
   const place: Place = { namespace: route.namespace, name: route.name ?? '', subresource: name };
-  const { method } = exchange.request;
-  if (name === 'log' && method === 'GET') {
-    if (call.streams === undefined) throw new ApiError(503, 'ServiceUnavailable', 'this server reaches no kubelets');
-    await sendPodLogs(exchange, { ...call, streams: call.streams });
-    return;
-  }
-  if (method === 'POST' && (name === 'binding' || name === 'eviction'))
-    return await answerAction(call, subresource, place);
-  if (!isWritablePart(name)) throw name === 'log' ? notAllowed() : notFoundPath();
-  switch (method) {
-    case 'GET':
-      if (name === 'scale') exchange.sendJson(200, await verbs.getScale(kind, place));
-      else exchange.sendBytes(200, 'application/json', (await verbs.get(kind, place)).bytes);
-      return;
-    case 'PUT':
-      return await answerUpdate(call, place);
-    case 'PATCH':
-      return await answerPatch(call, place);
+  const verb = SUBRESOURCE_VERBS[exchange.request.method];
+  if (verb === undefined || !subresource.verbs.includes(verb)) throw notAllowed();
+  switch (name) {
+    case 'log':
+      if (call.streams === undefined) throw new ApiError(503, 'ServiceUnavailable', 'this server reaches no kubelets');
+      return await sendPodLogs(exchange, { ...call, streams: call.streams });
+    case 'binding':
+    case 'eviction':
+      return await answerAction(call, subresource, place);
+    case 'exec':
+    case 'attach':
+    case 'portforward':
+      throw badRequest('Upgrade request required');
+    case 'status':
+    case 'scale':
+    case 'finalize':
+    case 'ephemeralcontainers':
+      return await answerPart(call, verb, place);
     default:
-      throw notAllowed();
+      throw notFoundPath();
   }
 }
 
-function isWritablePart(name: string): boolean {
-  return ['status', 'scale', 'finalize', 'ephemeralcontainers', 'resize', 'approval'].includes(name);
+/** Parts of the object itself, or what stands for one (Scale). */
+async function answerPart(call: Call, verb: Verb, place: Place): Promise<void> {
+  const { exchange, kind, verbs } = call;
+  if (verb === 'update') return await answerUpdate(call, place);
+  if (verb === 'patch') return await answerPatch(call, place);
+  if (place.subresource === 'scale') exchange.sendJson(200, await verbs.getScale(kind, place));
+  else exchange.sendBytes(200, 'application/json', (await verbs.get(kind, place)).bytes);
 }
 
 async function answerAction(call: Call, subresource: Subresource, place: Place): Promise<void> {

@@ -33,6 +33,7 @@ function isPodKind(kind: Kind): boolean {
 
 /** Changes the object in place. @throws ApiError 403 Forbidden. */
 export function admitCreate(request: AdmissionRequest, object: NamedObject): void {
+  requireOwnNode(request, object);
   if (!isPodKind(request.kind)) return;
   const pod = object as NamedObject & Pod;
   const spec = pod.spec;
@@ -42,6 +43,15 @@ export function admitCreate(request: AdmissionRequest, object: NamedObject): voi
   if (!isMirror) defaultServiceAccount(spec);
   setPriority(request, pod, spec);
   addTolerations(spec, request.core.config.evictionTolerationSeconds);
+}
+
+/** A node registers only itself. @throws ApiError 403. */
+function requireOwnNode(request: AdmissionRequest, object: NamedObject): void {
+  const node = nodeNameOf(request.identity);
+  const name = object.metadata.name ?? '';
+  const isOther = request.kind.resource === 'nodes' || request.kind.resource === 'leases';
+  if (node === undefined || !isOther || name === node) return;
+  throw forbidden(request.kind, name, `node "${node}" is not allowed to create ${request.kind.resource} "${name}"`);
 }
 
 /** A node creates only Pods that are its own. @throws ApiError 403. */

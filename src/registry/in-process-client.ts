@@ -5,6 +5,7 @@ import { ApiError } from '#src/api/api-error.ts';
 import type { BatchWrite, Client, ObjectWatch, ResourceRef, WatchEvent } from './client.ts';
 import { commitAll, type Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import type { RawObject } from './raw.ts';
 import { badRequest } from './refusals.ts';
 import type { Verbs } from './verbs.ts';
 import type { RawWatch, RawWatchEvent } from './watch.ts';
@@ -46,7 +47,7 @@ export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
           ...(list.continue === undefined ? {} : { continue: list.continue }),
           ...(list.remainingItemCount === undefined ? {} : { remainingItemCount: list.remainingItemCount }),
         },
-        items: list.items.map((item) => item.object() as KubeObject as T),
+        items: await decodeInSlices<T>(core, list.items),
       } satisfies ObjectList<T>;
     },
     async watch<T extends KubeObject>(resource: ResourceRef, options: Parameters<Client['watch']>[1]) {
@@ -84,6 +85,18 @@ export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
       return await runBatch(core, verbs, writes, options);
     },
   };
+}
+
+/** Objects decoded before other things may run. */
+const DECODE_SLICE_OBJECTS = 256;
+
+async function decodeInSlices<T extends KubeObject>(core: RegistryCore, raws: readonly RawObject[]): Promise<T[]> {
+  const objects: T[] = [];
+  for (const raw of raws) {
+    objects.push(raw.object() as KubeObject as T);
+    if (objects.length % DECODE_SLICE_OBJECTS === 0) await new Promise<void>((resolve) => core.clock.soon(resolve));
+  }
+  return objects;
 }
 
 function placeOf(object: KubeObject): { namespace: string | undefined; name: string } {

@@ -1,5 +1,4 @@
 /** The parts of an object with verbs of their own: scale, binding, eviction. */
-import { ApiError } from '#src/api/api-error.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import { formatTime, withCondition } from '#src/api/metadata.ts';
 import type { KubeObject, ObjectMeta } from '#src/api/object.ts';
@@ -30,7 +29,7 @@ export function scaleOf(object: NamedObject): Scale {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined)),
-    spec: { ...(scalable.spec?.replicas === undefined ? {} : { replicas: scalable.spec.replicas }) },
+    spec: scalable.spec?.replicas === undefined ? {} : { replicas: scalable.spec.replicas },
     status: { replicas: scalable.status?.replicas ?? 0, ...(selector === '' ? {} : { selector }) },
   };
 }
@@ -117,14 +116,4 @@ export function evictionOptions(eviction: KubeObject, name: string): Record<stri
   const sent = eviction as KubeObject & { deleteOptions?: Record<string, unknown> };
   if ((sent.metadata?.name ?? name) !== name) throw badRequest('name in URL does not match name in Eviction object');
   return sent.deleteOptions ?? {};
-}
-
-export function unknownSubresource(subresource: string): ApiError {
-  return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {
-    details: {
-      causes: [
-        { reason: 'UnexpectedServerResponse', message: `there is no subresource ${JSON.stringify(subresource)}` },
-      ],
-    },
-  });
 }

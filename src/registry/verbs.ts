@@ -16,7 +16,7 @@ import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
 import { readList, readObject, type RawList } from './read.ts';
 import { methodNotAllowed } from './refusals.ts';
-import { bound, evictionOptions, scaleOf, unknownSubresource, withScale } from './subresources.ts';
+import { bound, evictionOptions, scaleOf, withScale } from './subresources.ts';
 import { planUpdate, type UpdateRequest } from './update.ts';
 import { openWatch, type RawWatch } from './watch.ts';
 
@@ -263,5 +263,3 @@ async function deleteCollection(
 function isGone(error: Error): boolean {
   return error instanceof ApiError && (error.reason === 'NotFound' || error.reason === 'Conflict');
 }
-
-export { unknownSubresource };
