@@ -32,3 +32,27 @@ export function rawOf(kind: Kind, value: Value): RawObject {
   const bytes = isStoredForm(kind) ? value.bytes : utf8(JSON.stringify(object()));
   return { bytes, revision: value.modRevision, value, object };
 }
+
+/** Objects kept decoded for the selections of many watchers of one event. */
+const DECODED_MAX = 512;
+
+/** The newest decoded values, to look at and never to change. */
+export class DecodedCache {
+  readonly #objects = new Map<Value, NamedObject>();
+
+  peek(kind: Kind, value: Value): NamedObject {
+    // Another version of a kind has other fields: only the stored form is shared.
+    if (!isStoredForm(kind)) return objectOf(kind, value);
+    const known = this.#objects.get(value);
+    if (known !== undefined) return known;
+    const object = objectOf(kind, value);
+    this.#objects.set(value, object);
+    if (this.#objects.size > DECODED_MAX) {
+      for (const oldest of this.#objects.keys()) {
+        this.#objects.delete(oldest);
+        break;
+      }
+    }
+    return object;
+  }
+}

@@ -9,6 +9,7 @@ import { assert } from '#src/std/assert.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
 import { inProcessClient } from './in-process-client.ts';
+import { DecodedCache } from './raw.ts';
 import { parseIpv4Range } from './services.ts';
 import { verbsFor, type Verbs } from './verbs.ts';
 
@@ -43,6 +44,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     proposer: from.proposer,
     reader: from.reader,
     config,
+    decoded: new DecodedCache(),
   };
   return {
     config,
