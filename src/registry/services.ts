@@ -72,6 +72,7 @@ export function claimAddresses(
   const refuse = (cause: StatusCause): ApiError => invalid(place.kind, name, [cause]);
   const owned = new Set(old === undefined ? [] : claimedKeys(old));
   keepAllocated(service, old);
+  dropForeignFields(service, old);
   const taken = (key: Key): boolean => !owned.has(key) && place.view.get(key) !== undefined;
   fillClusterIp(place.core, service, taken, refuse);
   fillNodePorts(place.core, service, taken, refuse);
@@ -134,6 +135,22 @@ function keepAllocated(service: ServiceObject, old: ServiceObject | undefined): 
       (p) => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
     );
     if (before?.nodePort !== undefined) port.nodePort = before.nodePort;
+  }
+}
+
+/** A change of type takes along what only the old type had, if it was left as it was (as Kubernetes' strategy does). */
+function dropForeignFields(service: ServiceObject, old: ServiceObject | undefined): void {
+  const spec = service.spec;
+  const oldSpec = old?.spec;
+  if (old === undefined || spec === undefined || oldSpec === undefined) return;
+  if (hasNodePorts(old) && !hasNodePorts(service)) {
+    if (spec.externalTrafficPolicy === oldSpec.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+    if (spec.healthCheckNodePort === oldSpec.healthCheckNodePort) delete spec.healthCheckNodePort;
+  }
+  if (oldSpec.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
+    if (spec.allocateLoadBalancerNodePorts === oldSpec.allocateLoadBalancerNodePorts)
+      delete spec.allocateLoadBalancerNodePorts;
+    if (spec.loadBalancerClass === oldSpec.loadBalancerClass) delete spec.loadBalancerClass;
   }
 }
 
