@@ -3,7 +3,7 @@
  * PATH and its siblings `kubectl.1.NN`; without any the test is skipped, with the reason.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import test from 'ava';
@@ -24,13 +24,12 @@ const COMMAND_TIMEOUT_MS = 30_000;
 function kubectls(): string[] {
   const found = (process.env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, 'kubectl')).find(isExecutable);
   if (found === undefined) return [];
-  const directory = dirname(found);
+  const directory = dirname(realpathSync(found));
   const siblings = readdirSync(directory)
     .filter((name) => /^kubectl\.1\.\d+$/.test(name) && Number(name.split('.')[2]) >= 29)
     .sort((a, b) => Number(a.split('.')[2]) - Number(b.split('.')[2]))
     .map((name) => join(directory, name));
-  const [oldest = found] = siblings;
-  return [...new Set([oldest, siblings.at(-1) ?? found])];
+  return siblings.length === 0 ? [found] : [...new Set([siblings[0] ?? found, siblings.at(-1) ?? found])];
 }
 
 function isExecutable(path: string): boolean {
