@@ -22,7 +22,10 @@ const COMMAND_TIMEOUT_MS = 30_000;
 
 /** The oldest and the newest kubectl that live on OpenAPI v3 (1.29 and later). */
 function kubectls(): string[] {
-  const found = (process.env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, 'kubectl')).find(isExecutable);
+  const found = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((directory) => join(directory, 'kubectl'))
+    .find(isExecutable);
   if (found === undefined) return [];
   const directory = dirname(realpathSync(found));
   const siblings = readdirSync(directory)
@@ -50,15 +53,50 @@ async function start(binary: string): Promise<Running> {
   const crypto = createCrypto();
   const authority = await crypto.createAuthority({ commonName: 'test', validityDays: 1 });
   const [serving, user] = await Promise.all([crypto.generateKeyPair(), crypto.generateKeyPair()]);
-  const servingPem = await crypto.issueCertificate(authority, { publicKeyPem: serving.publicKeyPem, commonName: 'apiserver', ipAddresses: ['127.0.0.1'], usages: ['server'], validityDays: 1 });
-  const userPem = await crypto.issueCertificate(authority, { publicKeyPem: user.publicKeyPem, commonName: 'admin', organizations: ['system:masters'], usages: ['client'], validityDays: 1 });
+  const servingPem = await crypto.issueCertificate(authority, {
+    publicKeyPem: serving.publicKeyPem,
+    commonName: 'apiserver',
+    ipAddresses: ['127.0.0.1'],
+    usages: ['server'],
+    validityDays: 1,
+  });
+  const userPem = await crypto.issueCertificate(authority, {
+    publicKeyPem: user.publicKeyPem,
+    commonName: 'admin',
+    organizations: ['system:masters'],
+    usages: ['client'],
+    validityDays: 1,
+  });
   const ports = { clock: createClock(), random: createRandom(), log: createLog({ level: 'error' }) };
   const registry = createRegistry({ ...ports, ...memoryReplica(), config: { serviceCidr: SERVICE_CIDR } });
   const root = registry.clientFor({ user: 'root', groups: ['system:masters'] });
-  await applyFirstObjects(root, [...firstNamespaces(), kubernetesService({ serviceCidr: SERVICE_CIDR, apiServerPort: 6443 })]);
-  const version = { major: '1', minor: '36', gitVersion: 'v1.36.0+kontiki.0.1.0', gitCommit: '', gitTreeState: 'clean', buildDate: '', goVersion: '', compiler: 'node', platform: '' };
-  const server = createApiServer({ ...ports, http: createHttp(), registry, config: { serverAddress: '127.0.0.1:6443', version } });
-  const serve = { listen: [{ host: '127.0.0.1', port: 0 }], certificatePem: servingPem, privateKeyPem: serving.privateKeyPem, clientAuthorityPem: authority.certificatePem };
+  await applyFirstObjects(root, [
+    ...firstNamespaces(),
+    kubernetesService({ serviceCidr: SERVICE_CIDR, apiServerPort: 6443 }),
+  ]);
+  const version = {
+    major: '1',
+    minor: '36',
+    gitVersion: 'v1.36.0+kontiki.0.1.0',
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '',
+    goVersion: '',
+    compiler: 'node',
+    platform: '',
+  };
+  const server = createApiServer({
+    ...ports,
+    http: createHttp(),
+    registry,
+    config: { serverAddress: '127.0.0.1:6443', version },
+  });
+  const serve = {
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    certificatePem: servingPem,
+    privateKeyPem: serving.privateKeyPem,
+    clientAuthorityPem: authority.certificatePem,
+  };
   const [port = 0] = (await server.start(serve)).ports;
   const home = mkdtempSync(join(tmpdir(), 'kontiki-kubectl-'));
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -67,8 +105,21 @@ async function start(binary: string): Promise<Running> {
     kind: 'Config',
     'current-context': 'test',
     contexts: [{ name: 'test', context: { cluster: 'test', user: 'admin' } }],
-    clusters: [{ name: 'test', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority-data': base64(authority.certificatePem) } }],
-    users: [{ name: 'admin', user: { 'client-certificate-data': base64(userPem), 'client-key-data': base64(user.privateKeyPem) } }],
+    clusters: [
+      {
+        name: 'test',
+        cluster: {
+          server: `https://127.0.0.1:${port}`,
+          'certificate-authority-data': base64(authority.certificatePem),
+        },
+      },
+    ],
+    users: [
+      {
+        name: 'admin',
+        user: { 'client-certificate-data': base64(userPem), 'client-key-data': base64(user.privateKeyPem) },
+      },
+    ],
   };
   writeFileSync(join(home, 'config'), JSON.stringify(config));
   return {
@@ -126,7 +177,7 @@ const steps: [string, RegExp, string?][] = [
   ['describe pod p -n tour', /Image: +busybox/],
   ['get pod p -n tour -o wide', /p +0\/1 +Pending/],
   ['create configmap c -n tour --from-literal=a=b', /configmap\/c created/],
-  ['create configmap c -n tour --from-literal=a=b', /AlreadyExists/],
+  ['create configmap c -n tour --from-literal=a=b', /configmaps "c" already exists/],
   ['expose deploy web -n tour --port=80', /service\/web exposed/],
   ['get pod missing -n tour', /Error from server \(NotFound\): pods "missing" not found/],
   ['delete pod p -n tour', /pod "p" deleted/],
@@ -142,7 +193,8 @@ for (const binary of binaries) {
     t.timeout(120_000);
     const running = await start(binary);
     try {
-      for (const [command, want, stdin] of steps) t.regex(await running.kubectl(command, stdin), want, `kubectl ${command}`);
+      for (const [command, want, stdin] of steps)
+        t.regex(await running.kubectl(command, stdin), want, `kubectl ${command}`);
     } finally {
       await running.stop();
     }
