@@ -33,12 +33,13 @@ export function rawOf(kind: Kind, value: Value): RawObject {
   return { bytes, revision: value.modRevision, value, object };
 }
 
-/** Objects kept decoded for the selections of many watchers of one event. */
-const DECODED_MAX = 512;
+/** Bytes of the objects kept decoded for the selections of many watchers of one event. */
+const DECODED_BYTES_MAX = 8 * 1024 * 1024;
 
 /** The newest decoded values, to look at and never to change. */
 export class DecodedCache {
   readonly #objects = new Map<Value, NamedObject>();
+  #bytes = 0;
 
   peek(kind: Kind, value: Value): NamedObject {
     // Another version of a kind has other fields: only the stored form is shared.
@@ -47,11 +48,11 @@ export class DecodedCache {
     if (known !== undefined) return known;
     const object = objectOf(kind, value);
     this.#objects.set(value, object);
-    if (this.#objects.size > DECODED_MAX) {
-      for (const oldest of this.#objects.keys()) {
-        this.#objects.delete(oldest);
-        break;
-      }
+    this.#bytes += value.bytes.length;
+    for (const oldest of this.#objects.keys()) {
+      if (this.#bytes <= DECODED_BYTES_MAX) break;
+      this.#objects.delete(oldest);
+      this.#bytes -= oldest.bytes.length;
     }
     return object;
   }

@@ -516,3 +516,86 @@ test('who may do what: fixed identities pass what they need, others are refused 
   await f.run(scheduler.list(PODS));
   t.like(await refused(f, scheduler.create(CONFIGMAPS, configMap('a'))), { code: 403 });
 });
+
+test('design §4.4: a refusal rests on confirmed state, whatever the local state says', async (t) => {
+  const key = (name: string): string => `/registry/core/configmaps/default/${name}`;
+  const cases: [string, (f: ApiFixture) => Promise<unknown>][] = [
+    [
+      'a read of what is not here yet',
+      async (f) => await f.admin.get(CONFIGMAPS, 'new', { namespace: 'default', resourceVersion: '0' }),
+    ],
+    ['an update of what is not here yet', async (f) => await f.admin.update(CONFIGMAPS, configMap('new', { n: '1' }))],
+    ['a create of what is gone', async (f) => await f.admin.create(CONFIGMAPS, configMap('old'))],
+    [
+      'a delete of what is not here yet',
+      async (f) => await f.admin.delete(CONFIGMAPS, 'new', { namespace: 'default' }),
+    ],
+  ];
+  for (const [title, act] of cases) {
+    const f = await apiFixture();
+    await f.run(f.admin.create(CONFIGMAPS, configMap('old')));
+    f.replica.lag();
+    const encoder = new TextEncoder();
+    const [head, tail] = [
+      '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"resourceVersion":"',
+      '","name":"new","namespace":"default","uid":"u"}}',
+    ];
+    const put = { type: 'put' as const, key: key('new'), head: encoder.encode(head), tail: encoder.encode(tail) };
+    const gone = { type: 'deleteRange' as const, from: key('old'), to: key('old~'), limit: 1 };
+    f.replica.apply([{ conditions: [], operations: [put, gone] }]);
+    await t.notThrowsAsync(f.run(act(f)), title);
+  }
+});
+
+test('a dry run and a write that changes nothing are confirmed, since nothing judges them at apply', async (t) => {
+  const f = await apiFixture();
+  const made = await f.run(f.admin.create(CONFIGMAPS, configMap('a')));
+  const { confirmed, proposed } = f.replica.counts;
+  await f.run(f.admin.update(CONFIGMAPS, made));
+  await f.run(f.admin.create(CONFIGMAPS, configMap('b'), { dryRun: true }));
+  t.deepEqual(f.replica.counts, { confirmed: confirmed + 2, proposed });
+});
+
+test('deletecollection takes what the selector names, and only that', async (t) => {
+  const f = await apiFixture();
+  for (const name of ['a', 'b', 'c'])
+    await f.run(f.admin.create(CONFIGMAPS, configMap(name, {}, { keep: String(name === 'b') })));
+  const { findKind } = await import('#src/api/kinds.ts');
+  const kind = findKind(CONFIGMAPS);
+  if (kind === undefined) throw new Error('configmaps are not served');
+  const verbs = f.registry.verbsFor(f.admin.identity);
+  const deleted = await f.run(verbs.deleteCollection(kind, { namespace: 'default', labelSelector: 'keep=false' }, {}));
+  t.deepEqual(
+    deleted.map((object) => object.metadata.name),
+    ['a', 'c'],
+  );
+  t.deepEqual(
+    (await f.run(f.admin.list(CONFIGMAPS, { namespace: 'default' }))).items.map((item) => item.metadata?.name),
+    ['b'],
+  );
+});
+
+test('both Events are one object in two versions', async (t) => {
+  const f = await apiFixture();
+  const event = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'e', namespace: 'default' },
+    involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+    reason: 'Started',
+    message: 'it runs',
+    type: 'Normal',
+  };
+  const old = { group: '', version: 'v1', resource: 'events' };
+  const young = { group: 'events.k8s.io', version: 'v1', resource: 'events' };
+  await f.run(f.admin.create(old, event));
+  t.like(await f.run(f.admin.get(young, 'e', { namespace: 'default' })), {
+    apiVersion: 'events.k8s.io/v1',
+    regarding: { name: 'p' },
+    note: 'it runs',
+  });
+  await f.run(f.admin.patch(young, 'e', { type: 'merge', body: { note: 'it still runs' } }, { namespace: 'default' }));
+  t.like(await f.run(f.admin.get(old, 'e', { namespace: 'default' })), { apiVersion: 'v1', message: 'it still runs' });
+  const selected = await f.run(f.admin.list(old, { fieldSelector: 'involvedObject.name=p' }));
+  t.is(selected.items.length, 1);
+});
