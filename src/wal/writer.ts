@@ -131,6 +131,7 @@ export class LogWriter implements Wal {
     this.#checkOpen();
     if (meta.index <= (this.#snapshot?.meta.index ?? 0)) {
       this.#place.log.info('ignored a snapshot that is not newer than ours', { index: meta.index });
+      for await (const chunk of chunks) void chunk; // whoever also reads along gets the whole of it
       return;
     }
     if (this.#savingSnapshot) throw new Fault('WAL_BUSY', 'another snapshot is being saved; try again', 'later');
@@ -162,11 +163,21 @@ export class LogWriter implements Wal {
 
   async close(): Promise<void> {
     if (this.#state.is === 'closed') return;
-    if (this.#state.is === 'open') this.#state = { is: 'closed' };
+    const failed = this.#state.is === 'failed';
+    this.#state = { is: 'closed' };
     await this.#running;
     await this.#background;
     await this.#noting;
-    await this.#segments.close();
+    await this.#segments.close({ sync: !failed });
+  }
+
+  /** Make ready in the background what rolling and a full disk will need. */
+  maintain(): void {
+    const work = async (): Promise<void> => {
+      await this.#segments.fillReserve();
+      await this.#segments.prepareSpare();
+    };
+    void this.#inBackground(work).catch(() => undefined); // noted by #fail
   }
 
   /** Check what may be appended, and note what the log will be. Breaking these rules would lose entries silently. */
@@ -278,7 +289,7 @@ export class LogWriter implements Wal {
     assert(batch !== undefined, 'a new segment begins with a batch');
     this.#end = this.#segments.firstBatchOffset + batch.bytes;
     this.#chain = batch.chain;
-    void this.#inBackground(() => this.#segments.prepareSpare()).catch(() => undefined); // noted by #fail
+    this.maintain();
   }
 
   #recordsOf(requests: Request[]): {
@@ -294,10 +305,12 @@ export class LogWriter implements Wal {
       if (request.hardState !== undefined) hardState = request.hardState;
       if (request.snapshot !== undefined) {
         snapshot = request.snapshot;
-        hardState = { ...hardState, commitIndex: Math.max(hardState.commitIndex, snapshot.meta.index) };
         records.push({ type: 'snapshot', snapshot });
       }
     }
+    // Consensus may not know yet of a snapshot that is being installed; the log does.
+    const committed = snapshot?.meta.index ?? 0;
+    if (hardState.commitIndex < committed) hardState = { ...hardState, commitIndex: committed };
     // One hard state a batch is enough: the batch counts as a whole or not at all.
     if (hardState !== this.#hardState || records.length === 0) records.push({ type: 'hardState', hardState });
     return { records, hardState, snapshot };
