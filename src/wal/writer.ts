@@ -3,7 +3,7 @@
  * the order in which a snapshot replaces what it covers.
  * Imports: ports, std.
  */
-import type { Clock } from '#src/ports/clock.ts';
+import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Entry, HardState, SnapshotMeta } from '#src/raft/types.ts';
 import { assert } from '#src/std/assert.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
@@ -32,6 +32,9 @@ import type { SnapshotReader, Wal, WalStats } from './wal.ts';
 const batchBytesMax = 8 * 1024 * 1024;
 /** Appends waiting beyond this are refused: the disk is slower than the network, and memory is not the buffer. */
 const queueBytesMax = 64 * 1024 * 1024;
+
+/** Long enough that a busy log writes no notes, short against the life of a machine. */
+const noteDelayMs = 50;
 
 interface Request {
   hardState: HardState | undefined;
@@ -64,6 +67,7 @@ export class LogWriter implements Wal {
   /** Maintenance of files, one task after the other, beside the appends. */
   #background: Promise<void> = Promise.resolve();
   #noting: Promise<void> | undefined;
+  #noteTimer: Timer | undefined;
   #savingSnapshot = false;
 
   // What is on the disk.
@@ -167,7 +171,9 @@ export class LogWriter implements Wal {
     this.#state = { is: 'closed' };
     await this.#running;
     await this.#background;
+    this.#noteTimer?.cancel();
     await this.#noting;
+    if (!failed) await this.#note();
     await this.#segments.close({ sync: !failed });
   }
 
@@ -215,8 +221,7 @@ export class LogWriter implements Wal {
     await Promise.resolve();
     while (this.#queue.length > 0) await this.#commitNext();
     this.#running = undefined;
-    // Under load the next batch proves that this one was synced; when there is none, a note does.
-    if (this.#state.is !== 'failed') this.#noting ??= this.#note();
+    if (this.#state.is === 'open') this.#noteWhenIdle();
   }
 
   async #commitNext(): Promise<void> {
@@ -366,6 +371,18 @@ export class LogWriter implements Wal {
     });
     this.#background = done.catch(() => undefined); // the next task is told by #state
     return done;
+  }
+
+  /** Under load the next batch proves that this one was synced; when none follows for a while, a note does. */
+  #noteWhenIdle(): void {
+    if (this.#clock === undefined) {
+      this.#noting ??= this.#note();
+      return;
+    }
+    this.#noteTimer ??= this.#clock.after(noteDelayMs, () => {
+      this.#noteTimer = undefined;
+      if (this.#state.is === 'open' && this.#running === undefined) this.#noting ??= this.#note();
+    });
   }
 
   async #note(): Promise<void> {
