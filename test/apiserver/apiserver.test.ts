@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { createApiServer, type ApiServer, type ApiServerOptions } from '#src/apiserver/apiserver.ts';
+import { createApiServer, IN_FLIGHT_MAX, type ApiServer, type ApiServerOptions } from '#src/apiserver/apiserver.ts';
 import { BODY_BYTES_MAX } from '#src/apiserver/body.ts';
 import { STALLED_READER_MS } from '#src/apiserver/list-answer.ts';
 import type { Http } from '#src/ports/http.ts';
@@ -198,6 +198,53 @@ test('watches stream events and end cleanly at their timeout', async (t) => {
   });
   f.replica.compact(f.replica.store.revision);
   isStatus(t, await f.ask({ url: `${CONFIGMAPS}?watch=1&resourceVersion=1` }), 410, 'Expired');
+});
+
+test('a watcher that takes nothing is cut and resumes by itself', async (t) => {
+  const f = await fixture();
+  await f.ask({ method: 'POST', url: CONFIGMAPS, body: configMap('a') });
+  const watch = f.open({ url: `${CONFIGMAPS}?watch=1`, stalled: true });
+  await f.run(watch.done);
+  t.regex(watch.aborted ?? '', /took nothing for 30000 ms/);
+  t.is(f.replica.store.watches, 0);
+});
+
+test('watchers with and without a selector see one change as each must', async (t) => {
+  const f = await fixture();
+  await f.ask({ method: 'POST', url: CONFIGMAPS, body: configMap('a') });
+  const since = f.replica.store.revision;
+  const all = f.open({ url: `${CONFIGMAPS}?watch=1&resourceVersion=${since}&timeoutSeconds=5` });
+  const some = f.open({ url: `${CONFIGMAPS}?watch=1&resourceVersion=${since}&timeoutSeconds=5&labelSelector=x%3Dy` });
+  const table = f.open({
+    url: `${CONFIGMAPS}?watch=1&resourceVersion=${since}&timeoutSeconds=5`,
+    headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+  });
+  const label = { metadata: { labels: { x: 'y' } } };
+  await f.ask({
+    method: 'PATCH',
+    url: `${CONFIGMAPS}/a`,
+    headers: { 'content-type': 'application/merge-patch+json' },
+    body: label,
+  });
+  await f.run(Promise.all([all.done, some.done, table.done]));
+  const type = (answer: FakeAnswer): unknown => (JSON.parse(answer.lines()[0] ?? '') as { type: unknown }).type;
+  t.deepEqual([type(all), type(some), type(table)], ['MODIFIED', 'ADDED', 'MODIFIED']);
+  t.like(JSON.parse(table.lines()[0] ?? ''), { object: { kind: 'Table', rows: [{ cells: ['a', 0, '0s'] }] } });
+});
+
+test('requests in flight are bounded, and each has a deadline', async (t) => {
+  const f = await fixture();
+  const hanging = Array.from({ length: IN_FLIGHT_MAX }, () =>
+    f.open({ method: 'POST', url: CONFIGMAPS, body: '', bodyless: true }),
+  );
+  const refused = await f.ask({ url: '/version' });
+  isStatus(t, refused, 429, 'TooManyRequests');
+  t.is(refused.headers['retry-after'], '1');
+  const watch = f.open({ url: `${CONFIGMAPS}?watch=1&timeoutSeconds=1` });
+  await f.run(watch.done);
+  t.is(watch.status, 200);
+  await f.run(Promise.all(hanging.map(async (one) => await one.done)));
+  isStatus(t, hanging[0] as FakeAnswer, 504, 'Timeout', /outcome of a write is unknown/);
 });
 
 test('a watch ends when its client goes away', async (t) => {
