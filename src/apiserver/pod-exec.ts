@@ -58,9 +58,10 @@ export async function relayExec(upgrade: HttpUpgrade, at: ExecContext): Promise<
   const name = route.name ?? '';
   const subresource = route.subresource ?? '';
   verbs.require(kind, 'create', { namespace: route.namespace, name, subresource });
-  const protocol = chosenProtocol(upgrade.request.headers['sec-websocket-protocol']);
   const pod = (await verbs.get(kind, { namespace: route.namespace, name })).object() as Pod;
   const request = execRequestOf(at.query, pod, subresource === 'attach');
+  // Last: after a refused WebSocket kubectl tries SPDY and shows what that one was refused for.
+  const protocol = chosenProtocol(upgrade.request.headers['sec-websocket-protocol']);
   const stream = await openKubeletStream(streams, pod, { method: 'kubelet.exec', header: request });
   const socket = await upgrade.acceptWebSocket(protocol);
   const closed = { value: false };

@@ -244,7 +244,7 @@ for (const binary of binaries) {
     t.timeout(120_000);
     const running = await start(binary);
     try {
-      for (const [command, want, stdin] of steps)
+      for (const [command, want, stdin] of hasWebSocket(binary) ? [...steps, ...execSteps] : steps)
         t.regex(await running.kubectl(command, stdin), want, `kubectl ${command}`);
     } finally {
       await running.stop();
