@@ -469,6 +469,23 @@ test('pods are bound once; batches are one proposal with a result each', async (
   t.regex(twice?.ok === false ? twice.error.message : '', /already assigned to node "n1"/);
 });
 
+test('a batch beyond what one entry holds becomes several', async (t) => {
+  const f = await apiFixture();
+  f.replica.limits.transactionsMax = 2;
+  const before = f.replica.counts.proposed;
+  const writes = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+    verb: 'create' as const,
+    resource: CONFIGMAPS,
+    object: configMap(name),
+  }));
+  const results = await f.run(f.admin.batch(writes));
+  t.deepEqual(
+    results.map((result) => (result.ok ? result.object.metadata?.name : '')),
+    ['a', 'b', 'c', 'd', 'e'],
+  );
+  t.is(f.replica.counts.proposed, before + 3);
+});
+
 test('admission gives pods their account, priority and tolerations', async (t) => {
   const f = await apiFixture();
   const made = await f.run(f.admin.create(PODS, pod('p')));
