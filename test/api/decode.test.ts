@@ -1,6 +1,7 @@
 /** The two ways in, JSON and protobuf: what is taken, what is dropped, what is refused and how. */
 import test from 'ava';
 import fc from 'fast-check';
+import { decodeBody } from '#src/api/api.ts';
 import { isApiError } from '#src/api/api-error.ts';
 import { decodeObject, type FieldValidation } from '#src/api/decode.ts';
 import { KINDS, typeNameOf } from '#src/api/kinds.ts';
@@ -107,6 +108,12 @@ test('nulls and empties go as the JSON tags say; zero stays where it is a value'
   });
 });
 
+test('plain fields that are always written have their zero value', (t) => {
+  const given = { status: {}, spec: { template: { spec: {} }, selector: null } };
+  const { object } = decodeObject(given, 'io.k8s.api.apps.v1.ReplicaSet', { fieldValidation: 'Strict' });
+  t.deepEqual(plain(object), { spec: { template: { spec: { containers: [] } } }, status: { replicas: 0 } });
+});
+
 test('leaves come out in canonical form', (t) => {
   const { object } = decode(
     '{"apiVersion":"v1","kind":"Pod","metadata":{"creationTimestamp":"2026-11-23T10:00:00+01:00"},"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":"1000m","memory":"1024Mi"}}}]}}',
@@ -196,3 +203,40 @@ test('random JSON is decoded as any type, or refused with 400', (t) => {
     { numRuns: 300 },
   );
 });
+
+const POD_BODY = { apiVersion: 'v1', kind: 'Pod', typeName: 'io.k8s.api.core.v1.Pod' };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+test('a body is read by its content type; the kind of the URL is filled in', (t) => {
+  const json = decodeBody(
+    bytes('{"metadata":{"name":"x"},"__proto__":1}'),
+    'application/json; charset=utf-8',
+    POD_BODY,
+    'Warn',
+  );
+  t.like(plain(json.object), { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x' } });
+  t.deepEqual(json.warnings, ['unknown field "__proto__"']);
+  const protobuf = encodeProtobuf(POD_BODY.typeName, POD_BODY, { metadata: { name: 'x' } });
+  t.like(plain(decodeBody(protobuf, 'application/vnd.kubernetes.protobuf', POD_BODY, 'Strict').object), {
+    metadata: { name: 'x' },
+  });
+});
+
+const badBodies: [string, string, string, number, RegExp][] = [
+  [
+    'another kind',
+    '{"apiVersion":"v1","kind":"Node"}',
+    'application/json',
+    400,
+    /\(v1, Node\) does not match the expected API version \(v1, Pod\)/,
+  ],
+  ['broken JSON', '{', 'application/json', 400, /json parse error: position 1/],
+  ['YAML', 'a: 1', 'application/yaml', 415, /accepted media types include/],
+  ['JSON called protobuf', '{}', 'application/vnd.kubernetes.protobuf', 400, /magic number/],
+];
+for (const [what, text, contentType, status, message] of badBodies) {
+  test(`a body is refused: ${what}`, (t) => {
+    const error = t.throws(() => decodeBody(bytes(text), contentType, POD_BODY, 'Strict'), { message });
+    t.true(isApiError(error) && error.status === status);
+  });
+}
