@@ -1,0 +1,239 @@
+/**
+ * The replicated key-value state machine: transactions, revisions, history, watches, compaction.
+ * Owns: key index, version history, counters, session outcomes, watch queues; the log's format.
+ * Imports: std. Never: Kubernetes types, HTTP, clocks, randomness.
+ * Read next: command.ts (what can happen), view.ts (what can be read), state.ts (what is kept), transaction.ts,
+ * watch.ts, snapshot.ts.
+ */
+import { assert, unreachable } from '#src/std/assert.ts';
+import { Fault } from '#src/std/fault.ts';
+import { decodeCommand } from './codec.ts';
+import type { BatchItem } from './codec.ts';
+import type { Key, Outcome, Value } from './command.ts';
+import { mixNumber, mixString } from './hash.ts';
+import { UNKNOWN } from './sessions.ts';
+import { captureSnapshot, SnapshotReader } from './snapshot.ts';
+import type { StoreSnapshot } from './snapshot.ts';
+import { emptyState } from './state.ts';
+import type { StoreState } from './state.ts';
+import { execute } from './transaction.ts';
+import { eventBytes, versionAt } from './version.ts';
+import type { RangeResult, StoreView, StoreWatch } from './view.ts';
+import { compacted, WatchHub } from './watch.ts';
+
+export type { StoreSnapshot } from './snapshot.ts';
+export { SnapshotReader } from './snapshot.ts';
+
+/** Test-only faults, one switch each, that the simulator must find (reference/raft.md, simulator specification 8). */
+export type StoreMutation = 'no-dedup' | 'lost-watch-event';
+
+/** Compacted events freed by each entry, so that compaction never blocks a turn. */
+const PRUNE_EVENTS_PER_ENTRY = 2048;
+
+/** What became of a batch item, for the proposer that waits for it. */
+export type AppliedItem = { session: string; sequence: number; outcome: Outcome };
+
+export interface Store extends StoreView {
+  /** Of the newest entry applied. */
+  readonly appliedIndex: number;
+  /** Bytes of events the history holds now, roughly. */
+  readonly historyBytes: number;
+  /** Bytes of events written since this store was made, roughly; only grows. For retention samples. */
+  readonly writtenBytes: number;
+  /** Open watches. */
+  readonly watches: number;
+  /**
+   * Apply the command of a committed entry; indexes must ascend. One item per batch item, in order; for the
+   * opening of a session one of sequence 0. An entry this program cannot read is an assertion failure: stop, do not skip.
+   */
+  apply(entry: { index: number; term: number; data: Uint8Array }): AppliedItem[];
+  /** What became of a sequence, `unknown` below the window or without the session; undefined: not applied yet. */
+  outcomeOf(session: string, sequence: number): Outcome | undefined;
+  /** Capture the whole state; applying may go on while it is read. */
+  snapshot(): StoreSnapshot;
+  /** Replace everything by what a snapshot holds. Watches read on from its history or fail with STORE_COMPACTED. */
+  restore(chunks: Iterable<Uint8Array>): void;
+  /** The same in steps: feed a SnapshotReader, then install it. */
+  install(reader: SnapshotReader): void;
+  /** Equal on replicas with equal applied index; mixed in as entries are applied, so asking costs nothing. */
+  stateHash(): number;
+  /** Hash of the snapshot bytes: everything there is. Costs as much as a snapshot; for checkers. */
+  deepHash(): string;
+}
+
+export function createStore(options: { mutations?: ReadonlySet<StoreMutation> } = {}): Store {
+  return new MemoryStore(options.mutations ?? new Set());
+}
+
+class MemoryStore implements Store {
+  #state: StoreState = emptyState();
+  readonly #hub: WatchHub;
+  readonly #dedup: boolean;
+  #writtenBytes = 0;
+
+  constructor(mutations: ReadonlySet<StoreMutation>) {
+    this.#dedup = !mutations.has('no-dedup');
+    this.#hub = new WatchHub(this.#state, { loseEvents: mutations.has('lost-watch-event') });
+  }
+
+  get revision(): number {
+    return this.#state.revision;
+  }
+
+  get compactedRevision(): number {
+    return this.#state.compactedRevision;
+  }
+
+  get appliedIndex(): number {
+    return this.#state.appliedIndex;
+  }
+
+  get historyBytes(): number {
+    return this.#state.historyBytes;
+  }
+
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  get watches(): number {
+    return this.#hub.size;
+  }
+
+  apply(entry: { index: number; term: number; data: Uint8Array }): AppliedItem[] {
+    const state = this.#state;
+    assert(entry.index > state.appliedIndex, `entry ${entry.index} comes after ${state.appliedIndex} was applied`);
+    const command = decodeCommand(entry.data);
+    state.appliedIndex = entry.index;
+    const applied: AppliedItem[] = [];
+    switch (command.type) {
+      case 'batch':
+        for (const item of command.items) {
+          const outcome = this.#applyItem(item, entry);
+          applied.push({ session: item.session, sequence: item.sequence, outcome });
+        }
+        break;
+      case 'openSession':
+        state.sessions.open(command.session, entry.index);
+        applied.push({ session: command.session, sequence: 0, outcome: { type: 'done', results: [] } });
+        state.hash = mixString(state.hash, command.session);
+        break;
+      case 'compact':
+        state.compact(command.revision);
+        break;
+      default:
+        unreachable(command);
+    }
+    state.hash = mixNumber(state.hash, entry.index);
+    state.prune(PRUNE_EVENTS_PER_ENTRY);
+    this.#hub.flush();
+    return applied;
+  }
+
+  get(key: Key): Value | undefined {
+    const latest = this.#state.index.get(key)?.latest;
+    return latest === undefined || latest.deleted ? undefined : latest;
+  }
+
+  getAt(key: Key, revision: number): Value | undefined {
+    this.#checkRevision('read', revision);
+    const record = this.#state.index.get(key);
+    const version = record === undefined ? undefined : versionAt(record.latest, revision);
+    return version === undefined || version.deleted ? undefined : version;
+  }
+
+  range(options: { from: Key; to: Key; limit: number; atRevision?: number }): RangeResult {
+    const { from, to, limit, atRevision } = options;
+    if (atRevision !== undefined) this.#checkRevision('read', atRevision);
+    const revision = atRevision ?? this.#state.revision;
+    const { index } = this.#state;
+    const past = revision !== this.#state.revision;
+    const items: { key: Key; value: Value }[] = [];
+    let pastCount = 0;
+    index.scan(from, to, (record) => {
+      const version = past ? versionAt(record.latest, revision) : record.latest;
+      if (version === undefined || version.deleted) return true;
+      pastCount++;
+      if (limit === 0 || items.length < limit) items.push({ key: record.key, value: version });
+      // A past count has to look at every key; the present one is kept by the index.
+      return past || limit === 0 || items.length < limit;
+    });
+    const count = past ? pastCount : limit === 0 ? items.length : index.countLive(from, to);
+    return { items, more: items.length < count, count, revision };
+  }
+
+  counter(key: Key): number {
+    return this.#state.counters.get(key) ?? 0;
+  }
+
+  watch(options: { from: Key; to: Key; afterRevision: number; queueBytesMax: number }): StoreWatch {
+    this.#checkRevision('watch', options.afterRevision);
+    return this.#hub.open(options);
+  }
+
+  outcomeOf(session: string, sequence: number): Outcome | undefined {
+    return this.#state.sessions.judge(session, sequence);
+  }
+
+  snapshot(): StoreSnapshot {
+    return captureSnapshot(this.#state);
+  }
+
+  restore(chunks: Iterable<Uint8Array>): void {
+    const reader = new SnapshotReader();
+    for (const chunk of chunks) reader.push(chunk);
+    this.install(reader);
+  }
+
+  install(reader: SnapshotReader): void {
+    this.#state = reader.finish();
+    this.#hub.replaceState(this.#state);
+  }
+
+  stateHash(): number {
+    return this.#state.hash >>> 0;
+  }
+
+  deepHash(): string {
+    let high = 0x811c9dc5;
+    let low = 0x1b873593;
+    for (const chunk of this.snapshot().chunks()) {
+      for (const byte of chunk) {
+        high = Math.imul(high ^ byte, 0x01000193);
+        low = Math.imul((low ^ byte) + 0x7f4a7c15, 0x5bd1e995) ^ (low >>> 13);
+      }
+    }
+    return [high, low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+  }
+
+  #applyItem(item: BatchItem, entry: { index: number; term: number }): Outcome {
+    const state = this.#state;
+    const known = state.sessions.judge(item.session, item.sequence);
+    if (known === UNKNOWN || (known !== undefined && this.#dedup)) return known;
+    const results = item.transactions.map((transaction) => {
+      const before = state.revision;
+      const result = execute(state, transaction, entry.term);
+      for (let revision = before + 1; revision <= state.revision; revision++) {
+        const event = state.history.at(revision)!;
+        this.#writtenBytes += eventBytes(event);
+        this.#hub.publish(event);
+      }
+      return result;
+    });
+    const outcome: Outcome = { type: 'done', results };
+    state.sessions.record({ session: item.session, sequence: item.sequence, outcome, index: entry.index });
+    return outcome;
+  }
+
+  #checkRevision(what: 'read' | 'watch', revision: number): void {
+    const { compactedRevision, revision: newest } = this.#state;
+    if (revision < compactedRevision) throw compacted(what, revision, compactedRevision);
+    if (revision > newest) {
+      throw new Fault(
+        'STORE_FUTURE_REVISION',
+        `${what} at revision ${revision}, the newest applied is ${newest}`,
+        'later',
+      );
+    }
+  }
+}
