@@ -366,7 +366,7 @@ const refusals: [string, FakeRequest, number, string, (string | RegExp)?][] = [
     'Forbidden',
     /^pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace "default"$/,
   ],
-  ['a URL without end', { url: `/${'a'.repeat(10_000)}` }, 400, 'BadRequest'],
+  ['a URL without end', { url: `/${'a'.repeat(40_000)}` }, 400, 'BadRequest'],
 ];
 for (const [title, request, code, reason, message] of refusals) {
   test(`refused: ${title} is ${code}`, async (t) => {

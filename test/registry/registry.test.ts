@@ -529,6 +529,24 @@ test('who may do what: fixed identities pass what they need, others are refused 
   await f.run(node.delete(PODS, 'mine', { namespace: 'default', gracePeriodSeconds: 0 }));
   t.like(await refused(f, node.delete(PODS, 'theirs', { namespace: 'default' })), { code: 403 });
   t.like(await refused(f, node.create(PODS, pod('static', 'n2'))), { code: 403 });
+  const nodes: ResourceRef = { group: '', version: 'v1', resource: 'nodes' };
+  const leases: ResourceRef = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
+  await f.run(node.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } }));
+  t.like(await refused(f, node.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n2' } })), {
+    code: 403,
+  });
+  const lease = {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'n1', namespace: 'kube-node-lease' },
+    spec: { holderIdentity: 'n1' },
+  };
+  const held = await f.run(node.create(leases, lease));
+  await f.run(node.update(leases, held));
+  t.like(await refused(f, node.update(leases, { ...held, metadata: { ...held.metadata, name: 'n2' } })), { code: 403 });
+  t.like(await refused(f, node.create(leases, { ...lease, metadata: { name: 'n1', namespace: 'default' } })), {
+    code: 403,
+  });
   const scheduler = f.registry.clientFor({ user: 'system:kube-scheduler', groups: [] });
   await f.run(scheduler.list(PODS));
   t.like(await refused(f, scheduler.create(CONFIGMAPS, configMap('a'))), { code: 403 });
