@@ -136,7 +136,7 @@ export function validatePodUpdate(causes: Causes, updated: Pod, current: Pod): v
   if (updated.spec === undefined || current.spec === undefined) return;
   const before = current.spec;
   const after = updated.spec;
-  if (after.containers?.length !== before.containers.length) {
+  if ((after.containers?.length ?? 0) !== (before.containers?.length ?? 0)) {
     causes.forbidden('spec.containers', 'pod updates may not add or remove containers');
     return;
   }
