@@ -158,14 +158,16 @@ export function validatePodUpdate(causes: Causes, updated: Pod, current: Pod): v
       causes.invalid('spec.activeDeadlineSeconds', deadline, `must be less than or equal to previous value`);
     }
   }
-  const kept = (before.tolerations ?? []).every((old) =>
-    after.tolerations?.some((toleration) =>
-      deepEqual({ ...toleration, tolerationSeconds: undefined }, { ...old, tolerationSeconds: undefined }),
-    ),
-  );
+  const present = new Set((after.tolerations ?? []).map(tolerationIdentity));
+  const kept = (before.tolerations ?? []).every((toleration) => present.has(tolerationIdentity(toleration)));
   if (!kept)
     causes.forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds');
   if (!deepEqual(fixedPart(after, before), before)) causes.forbidden('spec', UPDATABLE);
+}
+
+/** All of it but the seconds, which may change. */
+function tolerationIdentity({ key, operator, value, effect }: Toleration): string {
+  return JSON.stringify([key, operator, value, effect]);
 }
 
 /** `spec` with what may change taken from `before`. */
