@@ -7,6 +7,7 @@ import { findType, TYPES, typeOf } from '#src/api/facts/facts.ts';
 import { findKind, kindOf, KINDS, typeNameOf } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { openApiV3, openApiV3Paths } from '#src/api/openapi.ts';
+import { objectsSource } from '#test/scripts/objects.ts';
 
 type Json = Record<string, unknown>;
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
@@ -171,36 +172,7 @@ test('an Event reads the same from both of its groups', (t) => {
   t.is(convertTo(core, stored), stored);
 });
 
-/** Interfaces whose name is not that of their type. */
-const RENAMED: Record<string, string> = {
-  EventsV1Event: 'io.k8s.api.events.v1.Event',
-  EventsV1EventSeries: 'io.k8s.api.events.v1.EventSeries',
-  EndpointsPort: 'io.k8s.api.core.v1.EndpointPort',
-  EndpointPort: 'io.k8s.api.discovery.v1.EndpointPort',
-};
-const GROUPS = ['core.v1', 'apps.v1', 'discovery.v1', 'coordination.v1', 'autoscaling.v1'].map(
-  (group) => `io.k8s.api.${group}`,
-);
-GROUPS.push('io.k8s.apimachinery.pkg.apis.meta.v1');
-
-test('the interfaces of objects.ts have the fields of the table', (t) => {
+test('objects.ts is what test/scripts/objects.ts makes of the table', (t) => {
   const text = readFileSync(new URL('../../src/api/objects.ts', import.meta.url), 'utf8');
-  let checked = 0;
-  for (const [, name = '', body = ''] of text.matchAll(/^export interface (\w+) \{\n([^}]*)\}/gm)) {
-    const type = findType(
-      RENAMED[name] ?? GROUPS.map((group) => `${group}.${name}`).find((full) => findType(full)) ?? '',
-    );
-    t.truthy(type, `interface ${name} has no type`);
-    const fields = [...body.matchAll(/^ {2}'?([\w-]+)'?(\??):/gm)];
-    const missing = new Set(type?.byName.keys()).symmetricDifference(new Set(fields.map(([, field = '']) => field)));
-    t.deepEqual([...missing], [], name);
-    for (const [, field = '', optional] of fields) {
-      // Objects in hand always have metadata, whatever the type allows.
-      if (field === 'metadata') continue;
-      const facts = type?.byName.get(field);
-      t.is(optional === '', facts?.required === true && !facts.omitEmpty, `${name}.${field}`);
-    }
-    checked++;
-  }
-  t.true(checked > 150, `${checked} interfaces`);
+  t.is(text, objectsSource(), 'run: node test/scripts/objects.ts > src/api/objects.ts');
 });

@@ -92,6 +92,20 @@ const jsonRefusals: [string, unknown, unknown, number, RegExp][] = [
     /allowed maximum operations .* 10000, got 10001/,
   ],
 ];
+jsonRefusals.push([
+  'copies that double the document over and over',
+  { a: 'x'.repeat(1000) },
+  Array.from({ length: 100 }, (_, index) => ({ op: 'copy', from: '', path: `/b${index}` })),
+  413,
+  /accumulated size increase of copy is \d+, exceeding the limit 3145728/,
+]);
+jsonRefusals.push([
+  'copies that nest the document ever deeper',
+  { a: {} },
+  Array.from({ length: 18 }, (_, index) => ({ op: 'copy', from: '', path: '/a'.repeat(2 ** index) + '/a' })),
+  400,
+  /nested deeper than 1000 levels/,
+]);
 for (const [what, target, patch, status, message] of jsonRefusals) {
   test(`RFC 6902 refused: ${what}`, (t) => {
     const error = t.throws(() => applyJsonPatch(target, patch), { message });
@@ -210,6 +224,15 @@ test('strategic merge: lists of plain values merge as sets, and $deleteFromPrimi
     DEPLOYMENT,
   );
   t.deepEqual(plain(removed), { metadata: { finalizers: ['b'] } });
+});
+
+test('strategic merge of long lists does not cost their square', (t) => {
+  const finalizers = Array.from({ length: 50_000 }, (_, index) => `example.com/${index}`);
+  const containers = finalizers.map((name) => ({ name }));
+  const merged = applyStrategicMerge({ metadata: { finalizers } }, { metadata: { finalizers } }, DEPLOYMENT);
+  t.is((merged as { metadata: { finalizers: string[] } }).metadata.finalizers.length, 50_000);
+  const patch = { containers, '$setElementOrder/containers': containers };
+  t.is((applyStrategicMerge({ containers }, patch, POD_SPEC) as { containers: unknown[] }).containers.length, 50_000);
 });
 
 const strategicRefusals: [string, unknown, RegExp][] = [

@@ -218,6 +218,18 @@ const refusals: [string, Kind, Json, string][] = [
     "Pod \"X_\" is invalid: [metadata.name: Invalid value: \"X_\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'), metadata.labels: Invalid value: \"/a\": prefix part must be non-empty]",
   ],
   [
+    'a node affinity that nothing can meet',
+    POD,
+    spec({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } } } }),
+    'Pod "x" is invalid: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term',
+  ],
+  [
+    'a pod affinity without topology',
+    POD,
+    spec({ affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{}] } } }),
+    'Pod "x" is invalid: spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: Required value: can not be empty',
+  ],
+  [
     'a Deployment of nothing',
     DEPLOYMENT,
     {},
