@@ -267,7 +267,6 @@ export class ReplicaCore implements Replica {
     if (installing !== undefined) {
       return `${this.#self} is installing a snapshot at index ${installing.meta.index} from ${installing.from}; ask another node`;
     }
-    if (this.#applier.appliedIndex === 0) return `${this.#self} has no state yet; ask another node`;
     return undefined;
   }
 
