@@ -257,7 +257,7 @@ export class Cluster {
   }
 
   isolate(id: NodeId, cut = true): void {
-    for (const other of this.network.peers.keys()) {
+    for (const other of new Set([...this.#voters, ...this.network.peers.keys()])) {
       for (const way of [`${id}>${other}`, `${other}>${id}`]) {
         if (other === id) continue;
         if (cut) this.network.cut.add(way);
