@@ -133,7 +133,7 @@ export class ReplicaCore implements Replica {
       settings,
       host: {
         metaNow: () => this.#metaNow(),
-        compactLog: (index) => this.#consensus.drive((core) => core.compact(index)),
+        compactLog: (index) => this.#compactLog(index),
         currentTerm: () => raft.currentTerm,
         wants: (from, term, meta) => this.#consensus.drive((core) => core.offersSnapshot(from, term, meta)),
         install: (meta, reader, from) => this.#install(meta, reader, from),
@@ -275,6 +275,20 @@ export class ReplicaCore implements Replica {
     const { log } = this.#raft;
     const { configuration, index: configurationIndex } = log.configurationAt(index);
     return { index, term: log.termAt(index) ?? 0, configuration, configurationIndex };
+  }
+
+  /** Keep what a follower that is a little slow may still need, within both bounds. */
+  #compactLog(index: number): void {
+    const { trailingEntries, trailingBytes } = this.#settings;
+    const { log } = this.#raft;
+    let keepFrom = index;
+    let bytes = 0;
+    while (index - keepFrom < trailingEntries && keepFrom >= log.firstIndex) {
+      bytes += log.entryAt(keepFrom)?.data.length ?? 0;
+      if (bytes > trailingBytes) break;
+      keepFrom--;
+    }
+    this.#consensus.drive((raft) => raft.compact(keepFrom));
   }
 
   #applied({ items, entries }: { items: AppliedItem[]; entries: readonly Entry[] }): void {

@@ -53,13 +53,13 @@ test('raft.md A3.20: writes in flight when the leader crashes are retried and ha
   const leader = await cluster.leader();
   const [writer] = await cluster.followers();
   const count = { type: 'addBounded' as const, key: 'n', delta: 1, max: 1_000_000 };
-  const outcomes = Array.from({ length: 40 }, (_, at) => ({ at, promise: undefined as Promise<unknown> | undefined }));
-  for (const one of outcomes) {
-    one.promise = writer!.replica.propose([{ conditions: [], operations: [count] }, create(`k${one.at}`)], WAIT);
+  const outcomes: Promise<unknown>[] = [];
+  for (let at = 0; at < 40; at++) {
+    outcomes.push(writer!.replica.propose([{ conditions: [], operations: [count] }, create(`k${at}`)], WAIT));
     await cluster.run(0.7);
-    if (one.at === 20) cluster.crash(leader.id);
+    if (at === 20) cluster.crash(leader.id);
   }
-  const results = await cluster.settle(Promise.all(outcomes.map(({ promise }) => promise)));
+  const results = await cluster.settle(Promise.all(outcomes));
   t.true(
     results.flat().every((result) => (result as { ok: boolean }).ok),
     'no create met itself',
