@@ -5,10 +5,10 @@
 import test, { type ExecutionContext } from 'ava';
 
 import { History } from '#test/support/wal-history.ts';
-import { createLab, type Lab } from '#test/support/wal-lab.ts';
+import { createLab, readAll, walOptions, type Lab } from '#test/support/wal-lab.ts';
 import { runEvents } from '#test/support/virtual.ts';
 import { messageOf } from '#src/std/fault.ts';
-import type { WalOptions } from '#src/wal/wal.ts';
+import { openWal, type WalOptions } from '#src/wal/wal.ts';
 
 const callsMax = 60;
 
@@ -19,16 +19,20 @@ async function live(
   { steps, kind, options }: { steps: number; kind: 'power' | 'process'; options?: Partial<WalOptions> },
 ): Promise<{ history: History; complaint?: string }> {
   try {
-    const { wal, recovered } = await lab.open(options);
+    const { recovered } = await lab.open(options);
     const complaint = history?.complaint(recovered);
     const next = new History(lab.prng, recovered);
     if (complaint !== undefined) return { history: next, complaint };
-    // What a start has given out must not be lost by a crash right after it.
+    // What a start has given out must not be lost by a crash right after it, nor by one in the next start.
     lab.crash('power');
+    void openWal({ ...walOptions(lab), ...options }).catch(() => undefined); // never ends
+    await runEvents(lab.world, lab.prng.below(40));
+    lab.crash(kind);
     const again = await lab.open(options);
     const lost = new History(lab.prng, recovered).complaint(again.recovered);
     if (lost !== undefined) return { history: next, complaint: `a second start differs: ${lost}` };
-    void wal;
+    const snapshot = await again.wal.openSnapshot();
+    if (snapshot !== undefined) await lab.run(readAll(snapshot.read()));
     void next.work(again.wal, callsMax);
     await runEvents(lab.world, steps);
     lab.crash(kind);

@@ -1,10 +1,19 @@
 /** What the log promises: nothing acknowledged is lost, nothing damaged is believed, a full disk is survived. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import test from 'ava';
+
+import { createDisk } from '#src/drivers/disk.ts';
 
 import type { HardState } from '#src/raft/types.ts';
 import { crc32c } from '#src/std/crc32c.ts';
 import { sha256, toHex } from '#src/std/sha256.ts';
-import { createLab, entries, metaAt, readAll } from '#test/support/wal-lab.ts';
+import { encodeBatch, findRecord, segmentSeed } from '#src/wal/format.ts';
+import { createSimLog } from '#src/sim/log.ts';
+import { openWal } from '#src/wal/wal.ts';
+import { createLab, entries, metaAt, readAll, walOptions } from '#test/support/wal-lab.ts';
 import { runEvents, runFor } from '#test/support/virtual.ts';
 
 const hard = (commitIndex: number, currentTerm = 1): HardState => ({ currentTerm, votedFor: 'n2', commitIndex });
@@ -114,7 +123,10 @@ test('a snapshot from a leader empties a log that does not hold its last entry, 
   await lab.run(wal.append({ entries: entries(1, 10), hardState: hard(4) }));
   await lab.run(wal.saveSnapshot(metaAt(7, 3), [bytesOf('x')]));
   t.is(wal.lastIndex, 7);
-  await lab.run(wal.append({ entries: entries(8, 8, { term: 3 }) }));
+  lab.crash();
+  const next = await lab.open();
+  t.deepEqual(next.recovered.entries, [], 'entries 8 to 10 belong to another history');
+  await lab.run(next.wal.append({ entries: entries(8, 8, { term: 3 }) }));
   lab.crash();
   const { recovered } = await lab.open();
   t.deepEqual(recovered.entries, entries(8, 8, { term: 3 }));
@@ -156,12 +168,15 @@ test('damage in the middle of the log stops the start and names segment, offset,
   const { wal } = await lab.open();
   for (const index of [1, 2, 3]) await lab.run(wal.append({ entries: entries(index, index, { bytes: 400 }) }));
   await lab.run(wal.close());
+  // Without the note: the batch behind is proof enough.
+  await lab.run(lab.disk.remove('wal/synced'));
   // Header sector, first batch (hard state), then one batch of one sector each.
   lab.disk.flipBit('wal/segment-0000000000000001', 3 * 512 + 100);
   lab.crash('process');
   await t.throwsAsync(lab.open(), {
     code: 'WAL_CORRUPT',
-    message: /segment-0000000000000001 is damaged at offset 1536, index 2: .*remove its data directory/,
+    message:
+      /segment-0000000000000001 is damaged at offset 1536, index 2: .*batch 4 behind it.*remove its data directory/,
   });
 });
 
@@ -292,4 +307,33 @@ test('crc32c and sha256 agree with their published check values, in pieces too',
     'cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0',
     'FIPS 180 long vector',
   );
+});
+
+test('what an earlier life of a recycled file left never validates, even where it lines up', (t) => {
+  const [old, fresh] = [1, 2].map((segmentId) => segmentSeed({ segmentId, clusterId: 'c1', nodeId: 'n1' }));
+  const records = entries(1, 2).map((entry) => ({ type: 'entry' as const, entry }));
+  const batch = encodeBatch(records, { seed: old!, epoch: 1, previous: 0 });
+  const segment = new Uint8Array(batch.chunks.flatMap((chunk) => [...chunk]));
+  t.is(segment.length, batch.bytes);
+  t.is(findRecord(segment, 0, old!)?.epoch, 1);
+  t.is(findRecord(segment, 0, fresh!), undefined);
+});
+
+test('the same holds on the real disk', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'kontiki-wal-'));
+  t.teardown(() => rm(root, { recursive: true }));
+  const disk = createDisk(root);
+  const options = { ...walOptions({ disk, log: createSimLog({ monotonicMs: () => 0 }) }), segmentBytes: 64 * 1024 };
+  const { wal } = await openWal(options);
+  for (let base = 0; base < 200; base += 20) {
+    await wal.append({ entries: entries(base + 1, base + 20, { bytes: 5000 }), hardState: hard(base + 20) });
+    await wal.saveSnapshot(metaAt(base + 10), [bytesOf(`state of ${base + 10}`)]);
+  }
+  t.true(wal.stats().segments <= 3);
+  await wal.close();
+  await t.throwsAsync(wal.append({ hardState: hard(200, 2) }), { code: 'WAL_CLOSED' });
+  const again = await openWal(options);
+  t.deepEqual(again.recovered.entries, entries(191, 200, { bytes: 5000 }));
+  t.deepEqual(await readAll((await again.wal.openSnapshot())!.read()), bytesOf('state of 190'));
+  await again.wal.close();
 });

@@ -1,0 +1,81 @@
+/** One request being answered: who asks, what, and the ways to answer, each at most once. */
+import type { Identity } from '#src/registry/client.ts';
+import type { HttpRequest, HttpResponse } from '#src/ports/http.ts';
+import { utf8 } from '#src/registry/bytes.ts';
+import type { ApiError } from '#src/api/api-error.ts';
+import { statusOf } from './status.ts';
+
+/** Warnings sent with one answer, and characters of each; header fields are bounded by clients. */
+const WARNINGS_MAX = 16;
+const WARNING_CHARACTERS_MAX = 512;
+
+export type ResponseHeaders = Record<string, string | string[]>;
+
+export class Exchange {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  readonly query: URLSearchParams;
+  readonly identity: Identity;
+  /** Set once a head was sent or the exchange was given up: later answers go nowhere. */
+  #answered = false;
+
+  constructor(from: { request: HttpRequest; response: HttpResponse; query: URLSearchParams; identity: Identity }) {
+    this.request = from.request;
+    this.response = from.response;
+    this.query = from.query;
+    this.identity = from.identity;
+  }
+
+  get answered(): boolean {
+    return this.#answered || this.response.closed;
+  }
+
+  /** False when there is nobody to answer any more. */
+  head(status: number, headers: ResponseHeaders): boolean {
+    if (this.answered) return false;
+    this.#answered = true;
+    this.response.head(status, { 'cache-control': 'no-cache, private', ...headers });
+    return true;
+  }
+
+  sendBytes(status: number, contentType: string, body: Uint8Array, headers: ResponseHeaders = {}): void {
+    if (!this.head(status, { 'content-type': contentType, 'content-length': String(body.length), ...headers })) return;
+    this.response.end(body);
+  }
+
+  sendText(status: number, text: string): void {
+    this.sendBytes(status, 'text/plain; charset=utf-8', utf8(text), { 'x-content-type-options': 'nosniff' });
+  }
+
+  sendJson(
+    status: number,
+    value: unknown,
+    extra: { warnings?: string[]; headers?: ResponseHeaders; contentType?: string } = {},
+  ): void {
+    const body = utf8(`${JSON.stringify(value)}\n`);
+    this.sendBytes(status, extra.contentType ?? 'application/json', body, {
+      ...warningHeaders(extra.warnings ?? []),
+      ...extra.headers,
+    });
+  }
+
+  sendError(error: ApiError): void {
+    const seconds = error.details?.retryAfterSeconds;
+    this.sendJson(
+      error.status,
+      statusOf(error),
+      seconds === undefined ? {} : { headers: { 'retry-after': String(seconds) } },
+    );
+  }
+}
+
+/** RFC 7234 §5.5 with code 299, as kubectl prints it. */
+export function warningHeaders(warnings: string[]): ResponseHeaders {
+  if (warnings.length === 0) return {};
+  const lines = warnings.slice(0, WARNINGS_MAX).map((warning) => {
+    // Header values are printable ASCII; what is not becomes a question mark.
+    const plain = warning.slice(0, WARNING_CHARACTERS_MAX).replaceAll(/[^\x20-\x7e]/g, '?');
+    return `299 - "${plain.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  });
+  return { warning: lines };
+}

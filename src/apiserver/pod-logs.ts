@@ -1,0 +1,168 @@
+/** GET pods/NAME/log: bytes from the Pod's kubelet to the client, past Raft, with back-pressure. */
+import type { Kind } from '#src/api/kinds.ts';
+import type { Pod } from '#src/api/objects.ts';
+import type { Clock } from '#src/ports/clock.ts';
+import { nodeNameOf } from '#src/registry/authorize.ts';
+import { badRequest, forbidden } from '#src/registry/refusals.ts';
+import type { Verbs } from '#src/registry/verbs.ts';
+import { isFault } from '#src/std/fault.ts';
+import { ApiError } from '#src/api/api-error.ts';
+import type { Peers } from '#src/wire/peers.ts';
+import type { ByteStream } from '#src/wire/streams.ts';
+import type { Exchange } from './exchange.ts';
+import { writeAndYield } from './list-answer.ts';
+import { booleanOf } from './query.ts';
+import type { ResourceRoute } from './route.ts';
+
+/** The header of a `kubelet.logs` stream. */
+export interface LogRequest {
+  namespace: string;
+  pod: string;
+  uid: string;
+  container: string;
+  previous: boolean;
+  follow: boolean;
+  timestamps: boolean;
+  tailLines?: number;
+  sinceSeconds?: number;
+  /** RFC 3339. */
+  sinceTime?: string;
+  limitBytes?: number;
+}
+
+export async function sendPodLogs(
+  exchange: Exchange,
+  at: { verbs: Verbs; kind: Kind; route: ResourceRoute; streams: Peers; clock: Clock },
+): Promise<void> {
+  const { verbs, kind, route, streams } = at;
+  const name = route.name ?? '';
+  verbs.require(kind, 'get', { namespace: route.namespace, name, subresource: 'log' });
+  const pod = (await verbs.get(kind, { namespace: route.namespace, name })).object() as Pod;
+  const request = logRequestOf(exchange.query, pod);
+  const node = pod.spec?.nodeName ?? '';
+  const asking = nodeNameOf(exchange.identity);
+  if (asking !== undefined && asking !== node)
+    throw forbidden(kind, name, `node "${asking}" can only read logs of its own pods`);
+  if (node === '') throw badRequest(`pod ${name} does not have a host assigned`);
+  refuseUnstarted(pod, request);
+  const stream = await openLogs(streams, node, request);
+  await copyOut(exchange, at.clock, stream);
+}
+
+async function openLogs(streams: Peers, node: string, request: LogRequest): Promise<ByteStream> {
+  try {
+    return await streams.openStream(node, 'kubelet.logs', request);
+  } catch (error) {
+    if (isFault(error, 'WIRE_UNREACHABLE')) {
+      throw new ApiError(500, 'InternalError', `Get logs of pod ${request.pod} from node ${node}: ${error.message}`, {
+        details: {},
+        cause: error,
+      });
+    }
+    if (isFault(error)) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+async function copyOut(exchange: Exchange, clock: Clock, stream: ByteStream): Promise<void> {
+  exchange.response.onClose(() => {
+    stream.cancel('the reader of the log went away');
+  });
+  let started = false;
+  try {
+    for (;;) {
+      const chunk = await stream.read();
+      if (!started && !exchange.head(200, { 'content-type': 'text/plain' })) break;
+      started = true;
+      if (chunk === undefined) {
+        exchange.response.end();
+        return;
+      }
+      if (!(await writeAndYield(exchange, clock, chunk))) break;
+    }
+    stream.cancel('the reader of the log went away');
+  } catch (error) {
+    if (!started) throw isFault(error) ? badRequest(error.message) : error;
+    exchange.response.abort('the log stream broke');
+  }
+}
+
+function containersOf(pod: Pod): { all: string[]; main: string[] } {
+  const { spec } = pod;
+  const main = (spec?.containers ?? []).map((container) => container.name);
+  const others = [...(spec?.initContainers ?? []), ...(spec?.ephemeralContainers ?? [])].map(
+    (container) => container.name,
+  );
+  return { all: [...main, ...others], main };
+}
+
+/** @throws ApiError 400 for options that cannot be read or a container that is not there. */
+export function logRequestOf(query: URLSearchParams, pod: Pod): LogRequest {
+  const { all, main } = containersOf(pod);
+  const name = pod.metadata.name ?? '';
+  let container = query.get('container') ?? '';
+  if (container === '') {
+    const preferred = pod.metadata.annotations?.['kubectl.kubernetes.io/default-container'];
+    const [first = ''] = main;
+    if (all.length > 1 && (preferred === undefined || !all.includes(preferred))) {
+      throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${all.join(' ')}]`);
+    }
+    container = all.length > 1 ? (preferred ?? first) : first;
+  }
+  if (!all.includes(container)) throw badRequest(`container ${container} is not valid for pod ${name}`);
+  const sinceTime = query.get('sinceTime');
+  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime)))
+    throw badRequest(`sinceTime: ${JSON.stringify(sinceTime)} is not an RFC 3339 time`);
+  const sinceSeconds = countOf(query, 'sinceSeconds');
+  if (sinceTime !== null && sinceSeconds !== undefined)
+    throw badRequest('at most one of sinceTime or sinceSeconds may be specified');
+  const tailLines = countOf(query, 'tailLines');
+  const limitBytes = countOf(query, 'limitBytes');
+  return {
+    namespace: pod.metadata.namespace ?? '',
+    pod: name,
+    uid: pod.metadata.uid ?? '',
+    container,
+    previous: booleanOf(query, 'previous') ?? false,
+    follow: booleanOf(query, 'follow') ?? false,
+    timestamps: booleanOf(query, 'timestamps') ?? false,
+    ...(tailLines === undefined ? {} : { tailLines }),
+    ...(sinceSeconds === undefined ? {} : { sinceSeconds }),
+    ...(sinceTime === null ? {} : { sinceTime }),
+    ...(limitBytes === undefined ? {} : { limitBytes }),
+  };
+}
+
+function countOf(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw badRequest(`${name}: ${JSON.stringify(text)} must be an integer of at least 0`);
+  return Number(text);
+}
+
+interface ContainerState {
+  name: string;
+  state?: { waiting?: { reason?: string } };
+  lastState?: { terminated?: object };
+}
+
+/** What the kubelet has not started has no log yet; said in Kubernetes' words, which people search for. */
+function refuseUnstarted(pod: Pod, request: LogRequest): void {
+  const status = pod.status as
+    | { containerStatuses?: ContainerState[]; initContainerStatuses?: ContainerState[] }
+    | undefined;
+  const states = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const found = states.find((one) => one.name === request.container);
+  const shown = `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)}`;
+  if (request.previous) {
+    if (found !== undefined && found.lastState?.terminated === undefined) {
+      throw badRequest(`previous terminated ${shown} not found`);
+    }
+    return;
+  }
+  const waiting = found?.state?.waiting;
+  const ranBefore = found?.lastState?.terminated !== undefined;
+  if (waiting !== undefined && !ranBefore) {
+    throw badRequest(`${shown} is waiting to start: ${waiting.reason ?? 'ContainerCreating'}`);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The copies the control loops share: one list and watch per resource, warm on every voter, with the indices the
+ * loops look things up by.
+ */
+import type { KubeObject } from '#src/api/object.ts';
+import type {
+  ConfigMap,
+  Deployment,
+  EndpointSlice,
+  Lease,
+  Namespace,
+  Node,
+  Pod,
+  ReplicaSet,
+  Service,
+  ServiceAccount,
+} from '#src/api/objects.ts';
+import { controllerOf } from '#src/api/metadata.ts';
+import type { Clock } from '#src/ports/clock.ts';
+import type { Log } from '#src/ports/log.ts';
+import type { Random } from '#src/ports/random.ts';
+import type { Client, ResourceRef } from '#src/registry/client.ts';
+import { createInformer, type Informer, type InformerOptions } from '#src/registry/informer.ts';
+import * as resources from './resources.ts';
+
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+export const ROOT_CA_CONFIG_MAP = 'kube-root-ca.crt';
+export const LEASE_NAMESPACE = 'kube-node-lease';
+
+export interface Informers {
+  readonly pods: Informer<Pod>;
+  readonly nodes: Informer<Node>;
+  readonly namespaces: Informer<Namespace>;
+  readonly services: Informer<Service>;
+  readonly endpointSlices: Informer<EndpointSlice>;
+  readonly replicaSets: Informer<ReplicaSet>;
+  readonly deployments: Informer<Deployment>;
+  readonly leases: Informer<Lease>;
+  readonly rootCas: Informer<ConfigMap>;
+  readonly serviceAccounts: Informer<ServiceAccount>;
+  /** The copy of a resource, for expectations; undefined for what is not watched. */
+  readonly of: (resource: ResourceRef) => Informer<KubeObject> | undefined;
+  start(): void;
+  stop(): void;
+  synced(): Promise<void>;
+}
+
+export const OWNER = 'owner';
+export const NAMESPACE = 'namespace';
+export const NODE = 'node';
+export const SERVICE = 'service';
+
+const byOwner = (object: KubeObject) => (object.metadata?.ownerReferences ?? []).map((owner) => owner.uid);
+/** Controlled objects by their controller, others by '' so that orphans are found for adoption. */
+export const CONTROLLER = 'controller';
+const byController = (object: KubeObject) => [
+  controllerOf(object)?.uid ?? `orphan/${object.metadata?.namespace ?? ''}`,
+];
+const byNamespace = (object: KubeObject) => [object.metadata?.namespace ?? ''];
+
+export function createInformers(setup: { client: Client; clock: Clock; log: Log; random: Random }): Informers {
+  const all = new Map<string, Informer<KubeObject>>();
+  const make = <T extends KubeObject>(resource: ResourceRef, options?: InformerOptions<T>): Informer<T> => {
+    const informer = createInformer<T>({ ...setup, resource, ...(options === undefined ? {} : { options }) });
+    all.set(resources.resourceName(resource), informer as unknown as Informer<KubeObject>);
+    return informer;
+  };
+  return {
+    pods: make<Pod>(resources.PODS, {
+      indices: {
+        [OWNER]: byOwner,
+        [CONTROLLER]: byController,
+        [NAMESPACE]: byNamespace,
+        [NODE]: (pod) => [pod.spec?.nodeName ?? ''],
+      },
+    }),
+    nodes: make<Node>(resources.NODES),
+    namespaces: make<Namespace>(resources.NAMESPACES),
+    services: make<Service>(resources.SERVICES, { indices: { [NAMESPACE]: byNamespace } }),
+    endpointSlices: make<EndpointSlice>(resources.ENDPOINT_SLICES, {
+      indices: {
+        [OWNER]: byOwner,
+        [SERVICE]: (slice) => [`${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? ''}`],
+      },
+    }),
+    replicaSets: make<ReplicaSet>(resources.REPLICA_SETS, {
+      indices: { [OWNER]: byOwner, [CONTROLLER]: byController, [NAMESPACE]: byNamespace },
+    }),
+    deployments: make<Deployment>(resources.DEPLOYMENTS, { indices: { [NAMESPACE]: byNamespace } }),
+    leases: make<Lease>(resources.LEASES, { namespace: LEASE_NAMESPACE }),
+    rootCas: make<ConfigMap>(resources.CONFIG_MAPS, { fieldSelector: `metadata.name=${ROOT_CA_CONFIG_MAP}` }),
+    serviceAccounts: make<ServiceAccount>(resources.SERVICE_ACCOUNTS, { indices: { [NAMESPACE]: byNamespace } }),
+    of: (resource) => all.get(resources.resourceName(resource)),
+    start() {
+      for (const informer of all.values()) informer.start();
+    },
+    stop() {
+      for (const informer of all.values()) informer.stop();
+    },
+    async synced() {
+      for (const informer of all.values()) await informer.synced();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** PATCH: the wanted object from the current one and a patch, decoded as strictly as a body would be. */
+import { ApiError } from '#src/api/api-error.ts';
+import { decodeObject, type FieldValidation } from '#src/api/decode.ts';
+import type { Kind } from '#src/api/kinds.ts';
+import { applyJsonPatch } from '#src/api/patch/json-patch.ts';
+import { applyMergePatch } from '#src/api/patch/merge-patch.ts';
+import { applyStrategicMerge } from '#src/api/patch/strategic-merge.ts';
+import type { PatchType } from './client.ts';
+import type { NamedObject } from './raw.ts';
+
+export interface Patch {
+  type: PatchType;
+  body: unknown;
+  /** Default Ignore: callers in this process send what they mean. */
+  fieldValidation?: FieldValidation;
+  /** From the strict parser, of the patch's own text. */
+  duplicates?: readonly string[];
+}
+
+export function applyPatch(
+  typeName: string,
+  current: unknown,
+  patch: Patch,
+): { object: NamedObject; warnings: string[] } {
+  const patched = applyBody(typeName, current, patch);
+  if (typeof patched !== 'object' || patched === null || Array.isArray(patched)) {
+    throw new ApiError(422, 'Invalid', 'the patch does not leave an object');
+  }
+  const decoded = decodeObject(patched, typeName, {
+    fieldValidation: patch.fieldValidation ?? 'Ignore',
+    ...(patch.duplicates === undefined ? {} : { duplicates: patch.duplicates }),
+  });
+  const object = decoded.object as unknown as NamedObject;
+  object.metadata ??= {};
+  return { object, warnings: decoded.warnings };
+}
+
+function applyBody(typeName: string, current: unknown, patch: Patch): unknown {
+  if (patch.type === 'json') return applyJsonPatch(current, patch.body);
+  if (patch.type === 'merge') return applyMergePatch(current, patch.body);
+  return applyStrategicMerge(current, patch.body, typeName);
+}
+
+/** The type of the body of a subresource: the parent's unless it has its own. */
+export function bodyTypeName(kind: Kind, subresource: string): string {
+  return kind.subresources.find((known) => known.name === subresource)?.typeName ?? kind.typeName;
+}

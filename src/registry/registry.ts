@@ -1,0 +1,54 @@
+/**
+ * The API's verbs without HTTP: reading, planning and proposing writes, admission, subresources.
+ * Owns: the keys and bytes of objects, the rules of every verb, who may do what.
+ * Imports: std, ports, api, store's transaction types, replica's Proposer and Reader. Never: HTTP, clocks of its own.
+ * Read next: client.ts (what others call), verbs.ts (what the edge calls), commit.ts (how a write happens),
+ * create.ts / update.ts / delete.ts (the plans), read.ts, watch.ts.
+ */
+import { assert } from '#src/std/assert.ts';
+import type { Client, ClientFor, Identity } from './client.ts';
+import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
+import { inProcessClient } from './in-process-client.ts';
+import { DecodedCache } from './raw.ts';
+import { parseIpv4Range } from './services.ts';
+import { verbsFor, type Verbs } from './verbs.ts';
+
+export type { RegistryConfig, RegistryPorts } from './core.ts';
+
+export const SERVICE_CIDR_DEFAULT = '10.96.0.0/12';
+export const NODE_PORT_RANGE_DEFAULT = { from: 30_000, to: 32_767 };
+/** Kubernetes' DefaultTolerationSeconds. */
+export const EVICTION_TOLERATION_SECONDS_DEFAULT = 300;
+
+export interface Registry {
+  clientFor: ClientFor;
+  /** For the HTTP edge: the same verbs on ready bytes. */
+  verbsFor(identity: Identity): Verbs;
+  readonly config: Required<RegistryConfig>;
+}
+
+export function createRegistry(from: RegistryPorts & { config: RegistryConfig }): Registry {
+  const config: Required<RegistryConfig> = {
+    serviceCidr: from.config.serviceCidr,
+    nodePortRange: from.config.nodePortRange ?? NODE_PORT_RANGE_DEFAULT,
+    evictionTolerationSeconds: from.config.evictionTolerationSeconds ?? EVICTION_TOLERATION_SECONDS_DEFAULT,
+  };
+  assert(
+    parseIpv4Range(config.serviceCidr) !== undefined,
+    `serviceCidr ${config.serviceCidr} is not an IPv4 range such as ${SERVICE_CIDR_DEFAULT}`,
+  );
+  const core: RegistryCore = {
+    clock: from.clock,
+    random: from.random,
+    log: from.log.scope('registry'),
+    proposer: from.proposer,
+    reader: from.reader,
+    config,
+    decoded: new DecodedCache(),
+  };
+  return {
+    config,
+    verbsFor: (identity) => verbsFor(core, identity),
+    clientFor: (identity): Client => inProcessClient(core, verbsFor(core, identity)),
+  };
+}
