@@ -198,3 +198,21 @@ test('raft.md A3.19: a leader whose disk hangs gives up; a failed sync stops the
   await cluster.until(() => victim!.fatal !== undefined);
   t.is(victim!.fatal!.code, 'REPLICA_FAILED');
 });
+
+test('a full disk stops nothing for good: the leader gives way, and the node goes on when there is space', async (t) => {
+  const cluster = await new Cluster({ settings: { diskHangMs: 500, snapshotEntries: 1_000_000 } }).up();
+  const leader = await cluster.leader();
+  const [writer] = await cluster.followers();
+  // Enough to need new segments, so that the disk is asked for space.
+  leader.disk.faults.full = true;
+  const writes = Array.from({ length: 40 }, (_, at) =>
+    writer!.replica.propose([put(`k${at}`, 500_000)], { deadlineMs: 20_000 }),
+  );
+  const results = await cluster.settle(Promise.all(writes));
+  t.true(results.flat().every(({ ok }) => ok));
+  leader.disk.faults.full = false;
+  await cluster.run(2000);
+  t.true(await cluster.converged());
+  t.is(leader.fatal, undefined);
+  t.log(leader.log.lines.filter(({ level }) => level === 'error').map(({ message }) => message));
+});
