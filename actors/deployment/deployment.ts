@@ -82,5 +82,5 @@ export const deploymentLifecycle = lifecycleOf<DeploymentFacts, DeploymentState,
   initial: 'complete',
   classify: deploymentState,
   intents: intentsOf,
-  idle: [],
+  idle: ['deleting'],
 });
