@@ -1,13 +1,67 @@
 /** Between the versions of one stored object: v1 Event and events.k8s.io/v1 Event. */
-import type { KubeObject } from './object.ts';
 import type { Kind } from './kinds.ts';
+import type { KubeObject } from './object.ts';
+import type { Event, EventsV1Event } from './objects.ts';
 
-/** A new object in the form `to`; the same object when it is already. */
-export function convertTo(_to: Kind, object: KubeObject): KubeObject {
+/** A stored object in the form `to`; the same object when it already is. */
+export function convertTo(to: Kind, object: KubeObject): KubeObject {
+  if (to.kind === 'Event' && to.group === 'events.k8s.io' && object.apiVersion === 'v1')
+    return toEventsV1(object as Event);
   return object;
 }
 
-/** A new object in the form that is stored. */
-export function convertToStored(_from: Kind, object: KubeObject): KubeObject {
+/** An object of kind `from` in the form that is stored; the same object when it already is. */
+export function convertToStored(from: Kind, object: KubeObject): KubeObject {
+  if (from.kind === 'Event' && from.group === 'events.k8s.io') return toCoreV1(object as EventsV1Event);
   return object;
+}
+
+function toEventsV1(event: Event): EventsV1Event {
+  const { involvedObject, message, source, firstTimestamp, lastTimestamp, count, reportingComponent, ...rest } = event;
+  return defined<EventsV1Event>({
+    ...rest,
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    eventTime: event.eventTime,
+    series: event.series as EventsV1Event['series'],
+    regarding: involvedObject,
+    note: message,
+    reportingController: reportingComponent,
+    deprecatedSource: source,
+    deprecatedFirstTimestamp: firstTimestamp,
+    deprecatedLastTimestamp: lastTimestamp,
+    deprecatedCount: count,
+  });
+}
+
+function toCoreV1(event: EventsV1Event): Event {
+  const {
+    regarding,
+    note,
+    reportingController,
+    deprecatedSource,
+    deprecatedFirstTimestamp,
+    deprecatedLastTimestamp,
+    deprecatedCount,
+    ...rest
+  } = event;
+  return defined<Event>({
+    ...rest,
+    apiVersion: 'v1',
+    kind: 'Event',
+    involvedObject: regarding ?? {},
+    message: note,
+    reportingComponent: reportingController,
+    source: deprecatedSource,
+    firstTimestamp: deprecatedFirstTimestamp,
+    lastTimestamp: deprecatedLastTimestamp,
+    count: deprecatedCount,
+  });
+}
+
+/** Without the members that are undefined. */
+function defined<T>(object: { [K in keyof T]: T[K] | undefined }): T {
+  const result = { __proto__: null } as unknown as Record<string, unknown>;
+  for (const [key, value] of Object.entries(object)) if (value !== undefined) result[key] = value;
+  return result as T;
 }

@@ -1,24 +1,121 @@
-/** What kubectl asks first: which groups, versions and resources there are. */
+/** What kubectl asks first: which groups, versions and resources there are. All of it is read off KINDS. */
+import { joinApiVersion, KINDS, type Kind, type Subresource } from './kinds.ts';
 
 export type AggregatedVersion = 'v2' | 'v2beta1';
 
-/** APIGroupDiscoveryList for `/api` (core) or `/apis`. */
-export function aggregatedDiscovery(_root: 'api' | 'apis', _version: AggregatedVersion): Record<string, unknown> {
-  return {};
+/** Groups in the order of KINDS; each has one served version so far. */
+function groups(): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { group, version } of KINDS) {
+    const versions = found.get(group) ?? [];
+    if (!versions.includes(version)) versions.push(version);
+    found.set(group, versions);
+  }
+  return found;
 }
+
+function kindsOf(group: string, version: string): Kind[] {
+  return KINDS.filter((kind) => kind.group === group && kind.version === version);
+}
+
+function subresourceKind(kind: Kind, subresource: Subresource): { group: string; version: string; kind: string } {
+  return {
+    group: subresource.group ?? kind.group,
+    version: subresource.version ?? kind.version,
+    kind: subresource.kind ?? kind.kind,
+  };
+}
+
+/** APIGroupDiscoveryList for `/api` (core) or `/apis` (all other groups). */
+export function aggregatedDiscovery(root: 'api' | 'apis', version: AggregatedVersion): Record<string, unknown> {
+  const items = [...groups()]
+    .filter(([group]) => (group === '') === (root === 'api'))
+    .map(([group, versions]) => ({
+      metadata: { name: group, creationTimestamp: null },
+      versions: versions.map((served) => ({
+        version: served,
+        freshness: 'Current',
+        resources: kindsOf(group, served).map(aggregatedResource),
+      })),
+    }));
+  return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items };
+}
+
+function aggregatedResource(kind: Kind): Record<string, unknown> {
+  return {
+    resource: kind.resource,
+    responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
+    scope: kind.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: kind.singular,
+    verbs: kind.verbs,
+    ...(kind.shortNames.length === 0 ? {} : { shortNames: kind.shortNames }),
+    ...(kind.categories.length === 0 ? {} : { categories: kind.categories }),
+    ...(kind.subresources.length === 0
+      ? {}
+      : {
+          subresources: kind.subresources.map((subresource) => ({
+            subresource: subresource.name,
+            responseKind: subresourceKind(kind, subresource),
+            verbs: subresource.verbs,
+          })),
+        }),
+  };
+}
+
 /** `/api`. `serverAddress` as host:port. */
-export function apiVersions(_serverAddress: string): Record<string, unknown> {
-  return {};
+export function apiVersions(serverAddress: string): Record<string, unknown> {
+  return {
+    kind: 'APIVersions',
+    versions: groups().get('') ?? [],
+    serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }],
+  };
 }
+
+function groupEntry(group: string, versions: readonly string[]): Record<string, unknown> {
+  const entries = versions.map((version) => ({ groupVersion: joinApiVersion(group, version), version }));
+  return { name: group, versions: entries, preferredVersion: entries[0] };
+}
+
 /** `/apis`. */
 export function apiGroupList(): Record<string, unknown> {
-  return {};
+  const list = [...groups()].filter(([group]) => group !== '');
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: list.map(([group, versions]) => groupEntry(group, versions)),
+  };
 }
+
 /** `/apis/GROUP`; undefined when not served. */
-export function apiGroup(_group: string): Record<string, unknown> | undefined {
-  return undefined;
+export function apiGroup(group: string): Record<string, unknown> | undefined {
+  const versions = group === '' ? undefined : groups().get(group);
+  return versions === undefined ? undefined : { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(group, versions) };
 }
+
 /** `/api/v1` or `/apis/GROUP/VERSION`; undefined when not served. */
-export function apiResourceList(_group: string, _version: string): Record<string, unknown> | undefined {
-  return undefined;
+export function apiResourceList(group: string, version: string): Record<string, unknown> | undefined {
+  const kinds = kindsOf(group, version);
+  if (kinds.length === 0) return undefined;
+  const resources = kinds.flatMap((kind) => [
+    {
+      name: kind.resource,
+      singularName: kind.singular,
+      namespaced: kind.namespaced,
+      kind: kind.kind,
+      verbs: kind.verbs,
+      ...(kind.shortNames.length === 0 ? {} : { shortNames: kind.shortNames }),
+      ...(kind.categories.length === 0 ? {} : { categories: kind.categories }),
+    },
+    ...kind.subresources.map((subresource) => ({
+      name: `${kind.resource}/${subresource.name}`,
+      singularName: '',
+      namespaced: kind.namespaced,
+      // Named where it differs: kubectl drain finds evictions by it.
+      ...(subresource.group === undefined ? {} : { group: subresource.group, version: subresource.version }),
+      kind: subresource.kind ?? kind.kind,
+      verbs: subresource.verbs,
+    })),
+  ]);
+  const groupVersion = joinApiVersion(group, version);
+  return { kind: 'APIResourceList', ...(group === '' ? {} : { apiVersion: 'v1' }), groupVersion, resources };
 }

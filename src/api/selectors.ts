@@ -207,9 +207,9 @@ export function labelMapMatcher(labels: Record<string, string>): LabelMatcher {
   return labelSelectorMatcher({ matchLabels: labels });
 }
 
-/** A LabelSelector as text (`a=b,c in (d,e)`), as printed in tables and Scale.status.selector. */
+/** A LabelSelector as text (`a=b,c in (d,e)`), as in Scale.status.selector; empty when it selects all, or is absent. */
 export function formatLabelSelector(selector: LabelSelector | undefined): string {
-  if (selector === undefined) return '<none>';
+  if (selector === undefined) return '';
   const parts = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => [key, `${key}=${value}`] as const);
   const expressions = (selector.matchExpressions ?? []).map(({ key, operator, values }) => {
     const list = `(${[...(values ?? [])].sort().join(',')})`;
@@ -218,13 +218,12 @@ export function formatLabelSelector(selector: LabelSelector | undefined): string
     return [key, operator === 'Exists' ? key : `!${key}`] as const;
   });
   const all = [...parts, ...expressions].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return all.length === 0 ? '<none>' : all.map(([, text]) => text).join(',');
+  return all.map(([, text]) => text).join(',');
 }
 
-/** `a=b,c=d`, as Services print their selector. */
+/** `a=b,c=d`; empty for no labels. */
 export function formatLabels(labels: Record<string, string> | undefined): string {
-  const entries = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return entries.length === 0 ? '<none>' : entries.map(([key, value]) => `${key}=${value}`).join(',');
+  return formatLabelSelector({ matchLabels: labels ?? {} });
 }
 
 interface FieldTerm {

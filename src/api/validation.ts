@@ -1,29 +1,116 @@
-/** What Kubernetes refuses, in its words. */
+/**
+ * What Kubernetes refuses, in its words. The rules stand in validation/, a file per area.
+ * Every rule sees objects that were decoded by type and defaulted; missing required fields are still possible.
+ */
 import { ApiError, type StatusCause } from './api-error.ts';
-import type { KubeObject } from './object.ts';
 import type { Kind } from './kinds.ts';
+import type { KubeObject } from './object.ts';
+import type {
+  ConfigMap,
+  Deployment,
+  Endpoints,
+  EndpointSlice,
+  Event,
+  Lease,
+  Node,
+  Pod,
+  ReplicaSet,
+  Secret,
+  Service,
+} from './objects.ts';
+import { validateDeployment, validateReplicaSet, validateSelectorUpdate } from './validation/apps.ts';
+import { Causes } from './validation/causes.ts';
+import {
+  validateConfigMap,
+  validateConfigMapUpdate,
+  validateEvent,
+  validateLease,
+  validateNode,
+  validateNodeUpdate,
+  validateSecret,
+  validateSecretUpdate,
+} from './validation/core.ts';
+import { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
+import { validateEphemeralUpdate, validatePodSpec, validatePodUpdate } from './validation/pod.ts';
+import {
+  validateEndpoints,
+  validateEndpointSlice,
+  validateService,
+  validateServiceUpdate,
+} from './validation/service.ts';
 
-/** Causes against a defaulted new object; empty when valid. `metadata.name` must be set already. */
-export function validateCreate(_kind: Kind, _object: KubeObject): StatusCause[] {
-  return [];
+/** `create` looks at the object, on updates too; `update` compares it with what was. */
+interface Rules<T> {
+  create?: (causes: Causes, object: T) => void;
+  update?: (causes: Causes, updated: T, current: T) => void;
 }
 
-/** Causes against a change. `subresource` is '' , 'status', 'scale', … */
-export function validateUpdate(
-  _kind: Kind,
-  _updated: KubeObject,
-  _current: KubeObject,
-  _subresource = '',
-): StatusCause[] {
-  return [];
+function rules<T>(of: Rules<T>): Rules<KubeObject> {
+  return of as Rules<KubeObject>;
+}
+
+const RULES: Record<string, Rules<KubeObject>> = {
+  'v1 Pod': rules<Pod>({
+    create: (causes, pod) => validatePodSpec(causes, 'spec', pod.spec),
+    update: validatePodUpdate,
+  }),
+  'apps/v1 Deployment': rules<Deployment>({ create: validateDeployment, update: validateSelectorUpdate }),
+  'apps/v1 ReplicaSet': rules<ReplicaSet>({ create: validateReplicaSet, update: validateSelectorUpdate }),
+  'v1 Service': rules<Service>({ create: validateService, update: validateServiceUpdate }),
+  'v1 Endpoints': rules<Endpoints>({ create: validateEndpoints }),
+  'discovery.k8s.io/v1 EndpointSlice': rules<EndpointSlice>({
+    create: validateEndpointSlice,
+    update: (causes, updated, current) => {
+      if (updated.addressType !== current.addressType) causes.immutable('addressType', updated.addressType ?? '');
+    },
+  }),
+  'v1 ConfigMap': rules<ConfigMap>({ create: validateConfigMap, update: validateConfigMapUpdate }),
+  'v1 Secret': rules<Secret>({ create: validateSecret, update: validateSecretUpdate }),
+  'v1 Node': rules<Node>({ create: validateNode, update: validateNodeUpdate }),
+  'coordination.k8s.io/v1 Lease': rules<Lease>({ create: validateLease }),
+  'v1 Event': rules<Event>({ create: validateEvent }),
+};
+
+function rulesOf(kind: Kind): Rules<KubeObject> {
+  return RULES[`${kind.apiVersion} ${kind.kind}`] ?? {};
+}
+
+/** Causes against a defaulted new object; empty when valid. `metadata.name` must be set already. */
+export function validateCreate(kind: Kind, object: KubeObject): StatusCause[] {
+  const causes = new Causes();
+  validateMetadata(causes, kind, object.metadata ?? {});
+  rulesOf(kind).create?.(causes, object);
+  return causes.list;
+}
+
+/**
+ * Causes against a change. `subresource` is '', 'status', 'scale', …: status and the like cannot change the spec,
+ * so only the metadata is compared.
+ */
+export function validateUpdate(kind: Kind, updated: KubeObject, current: KubeObject, subresource = ''): StatusCause[] {
+  const causes = new Causes();
+  validateMetadata(causes, kind, updated.metadata ?? {});
+  validateMetadataUpdate(causes, updated.metadata ?? {}, current.metadata ?? {});
+  if (subresource === '' || subresource === 'scale') {
+    const { create, update } = rulesOf(kind);
+    create?.(causes, updated);
+    update?.(causes, updated, current);
+  } else if (subresource === 'ephemeralcontainers') {
+    validatePodSpec(causes, 'spec', (updated as Pod).spec);
+    validateEphemeralUpdate(causes, updated as Pod, current as Pod);
+  }
+  return causes.list;
 }
 
 /** The 422 that kubectl prints: `Deployment.apps "x" is invalid: spec.selector: Required value`. */
 export function invalid(kind: { group: string; kind: string }, name: string, causes: StatusCause[]): ApiError {
-  const texts = causes.map((cause) => (cause.field === undefined ? cause.message : `${cause.field}: ${cause.message}`));
+  const texts = new Set(
+    causes.map((cause) => (cause.field === undefined ? cause.message : `${cause.field}: ${cause.message}`)),
+  );
   const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  const text = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
-  return new ApiError(422, 'Invalid', `${qualified} "${name}" is invalid: ${text}`, {
+  const list = [...texts];
+  const text = list.length === 0 ? '' : `: ${list.length === 1 ? list[0] : `[${list.join(', ')}]`}`;
+  return new ApiError(422, 'Invalid', `${qualified} "${name}" is invalid${text}`, {
     details: { name, group: kind.group, kind: kind.kind, causes },
   });
 }

@@ -49,8 +49,8 @@ export interface ApiServerOptions {
 }
 
 export interface ApiServer {
-  handle(request: HttpRequest, response: HttpResponse): void;
-  upgrade(upgrade: HttpUpgrade): void;
+  handle: (request: HttpRequest, response: HttpResponse) => void;
+  upgrade: (upgrade: HttpUpgrade) => void;
   /** Faults: those of Http.serve. */
   start(options: Omit<HttpServeOptions, 'handle' | 'upgrade'>): Promise<HttpServer>;
   /** Idempotent. */
@@ -83,7 +83,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const servers: HttpServer[] = [];
   const server: ApiServer = {
     handle(request, response) {
-      if (options.extraRoutes?.(request, response, request.client === undefined ? undefined : safeIdentity(request)) === true) return;
+      if (
+        options.extraRoutes?.(request, response, request.client === undefined ? undefined : safeIdentity(request)) ===
+        true
+      )
+        return;
       void serve(state, request, response);
     },
     upgrade(upgrade) {
@@ -133,7 +137,13 @@ async function serve(state: ServerState, request: HttpRequest, response: HttpRes
   const timer = isLong
     ? undefined
     : state.options.clock.after(REQUEST_DEADLINE_MS, () => {
-        exchange.sendError(new ApiError(504, 'Timeout', `request did not complete within ${REQUEST_DEADLINE_MS / 1000}s; the outcome of a write is unknown`));
+        exchange.sendError(
+          new ApiError(
+            504,
+            'Timeout',
+            `request did not complete within ${REQUEST_DEADLINE_MS / 1000}s; the outcome of a write is unknown`,
+          ),
+        );
       });
   if (isLong) state.longRunning += 1;
   else state.inFlight += 1;
@@ -160,10 +170,17 @@ async function dispatch(state: ServerState, exchange: Exchange, target: Target):
   const { route } = target;
   if (route.type === 'resource') {
     const verbs = options.registry.verbsFor(exchange.identity);
-    await handleResource({ clock: options.clock, verbs, streams: options.streams, frames: state.frames }, exchange, route);
+    await handleResource(
+      { clock: options.clock, verbs, streams: options.streams, frames: state.frames },
+      exchange,
+      route,
+    );
     return;
   }
-  if (exchange.request.method !== 'GET') throw new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', { details: {} });
+  if (exchange.request.method !== 'GET')
+    throw new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {
+      details: {},
+    });
   if (!(await state.paths(exchange, route.path))) throw notFoundPath();
 }
 
@@ -172,7 +189,8 @@ function refuse(state: ServerState, exchange: Exchange, error: unknown): void {
   if (refusal.status >= 500) {
     const { method, url } = exchange.request;
     state.log.warn('a request failed', { method, url, status: refusal.status, error: messageOf(error) });
-    if (refusal.reason === 'InternalError' && error instanceof Error) state.log.error('this is a mistake of ours', { stack: error.stack });
+    if (refusal.reason === 'InternalError' && error instanceof Error)
+      state.log.error('this is a mistake of ours', { stack: error.stack });
   }
   if (!exchange.answered) {
     exchange.sendError(refusal);
@@ -183,5 +201,7 @@ function refuse(state: ServerState, exchange: Exchange, error: unknown): void {
 }
 
 function tooMany(): ApiError {
-  return new ApiError(429, 'TooManyRequests', 'Too many requests, please try again later.', { details: { retryAfterSeconds: RETRY_AFTER_SECONDS } });
+  return new ApiError(429, 'TooManyRequests', 'Too many requests, please try again later.', {
+    details: { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  });
 }

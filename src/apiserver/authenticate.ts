@@ -30,12 +30,16 @@ function impersonated(request: HttpRequest, identity: Identity): Identity {
   const user = request.headers['impersonate-user'];
   const group = request.headers['impersonate-group'];
   if (user === undefined && group === undefined) return identity;
-  if (user === undefined || user === '') throw new ApiError(400, 'BadRequest', 'requested impersonation of groups without impersonating a user');
+  if (user === undefined || user === '')
+    throw new ApiError(400, 'BadRequest', 'requested impersonation of groups without impersonating a user');
   if (!identity.groups.includes('system:masters')) {
     const message = `users "${user}" is forbidden: User "${identity.user}" cannot impersonate resource "users" in API group "" at the cluster scope`;
     throw new ApiError(403, 'Forbidden', message, { details: { name: user, kind: 'users' } });
   }
-  const groups = (group ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  const groups = (group ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
   const { userAgent } = identity;
   return { user, groups: [...groups, 'system:authenticated'], ...(userAgent === undefined ? {} : { userAgent }) };
 }

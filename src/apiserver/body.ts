@@ -44,7 +44,9 @@ async function readBody(request: HttpRequest): Promise<Uint8Array> {
 }
 
 function tooLarge(): ApiError {
-  return new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${BODY_BYTES_MAX}`, { details: {} });
+  return new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${BODY_BYTES_MAX}`, {
+    details: {},
+  });
 }
 
 export function unsupportedMediaType(accepted: string[]): ApiError {
@@ -80,7 +82,10 @@ export async function readObjectBody(
   const parsed = parseJson(bytes);
   requireRecord(parsed.value);
   requireKind(parsed.value as KubeObject, expected);
-  const decoded: Decoded = decodeObject(parsed.value, expected.typeName, { fieldValidation, duplicates: parsed.duplicates });
+  const decoded: Decoded = decodeObject(parsed.value, expected.typeName, {
+    fieldValidation,
+    duplicates: parsed.duplicates,
+  });
   return { object: decoded.object, warnings: decoded.warnings };
 }
 
@@ -94,10 +99,14 @@ function requireKind(object: KubeObject, expected: ExpectedBody): void {
   const apiVersion = object.apiVersion ?? expected.apiVersion;
   const kind = object.kind ?? expected.kind;
   if (kind !== expected.kind) {
-    throw badRequest(`${expected.kind} in version "${versionOf(expected.apiVersion)}" cannot be handled as a ${String(kind)}: the body is of kind ${JSON.stringify(kind)}, expected ${JSON.stringify(expected.kind)}`);
+    throw badRequest(
+      `${expected.kind} in version "${versionOf(expected.apiVersion)}" cannot be handled as a ${String(kind)}: the body is of kind ${JSON.stringify(kind)}, expected ${JSON.stringify(expected.kind)}`,
+    );
   }
   if (apiVersion !== expected.apiVersion) {
-    throw badRequest(`the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected.apiVersion})`);
+    throw badRequest(
+      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected.apiVersion})`,
+    );
   }
 }
 
@@ -135,6 +144,7 @@ export async function readDeleteBody(request: HttpRequest): Promise<Record<strin
   const { value } = parseJson(bytes);
   requireRecord(value);
   const { kind } = value as KubeObject;
-  if (kind !== undefined && kind !== 'DeleteOptions') throw badRequest(`the body of a delete must be DeleteOptions, not ${JSON.stringify(kind)}`);
+  if (kind !== undefined && kind !== 'DeleteOptions')
+    throw badRequest(`the body of a delete must be DeleteOptions, not ${JSON.stringify(kind)}`);
   return decodeObject(value, DELETE_OPTIONS_TYPE, { fieldValidation: 'Ignore' }).object;
 }

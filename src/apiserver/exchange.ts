@@ -47,14 +47,25 @@ export class Exchange {
     this.sendBytes(status, 'text/plain; charset=utf-8', utf8(text), { 'x-content-type-options': 'nosniff' });
   }
 
-  sendJson(status: number, value: unknown, extra: { warnings?: string[]; headers?: ResponseHeaders; contentType?: string } = {}): void {
+  sendJson(
+    status: number,
+    value: unknown,
+    extra: { warnings?: string[]; headers?: ResponseHeaders; contentType?: string } = {},
+  ): void {
     const body = utf8(`${JSON.stringify(value)}\n`);
-    this.sendBytes(status, extra.contentType ?? 'application/json', body, { ...warningHeaders(extra.warnings ?? []), ...extra.headers });
+    this.sendBytes(status, extra.contentType ?? 'application/json', body, {
+      ...warningHeaders(extra.warnings ?? []),
+      ...extra.headers,
+    });
   }
 
   sendError(error: ApiError): void {
     const seconds = error.details?.retryAfterSeconds;
-    this.sendJson(error.status, statusOf(error), seconds === undefined ? {} : { headers: { 'retry-after': String(seconds) } });
+    this.sendJson(
+      error.status,
+      statusOf(error),
+      seconds === undefined ? {} : { headers: { 'retry-after': String(seconds) } },
+    );
   }
 }
 

@@ -89,6 +89,8 @@ async function sendJoined(
 }
 
 export function joined(pieces: Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) return only;
   const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
@@ -117,4 +119,3 @@ export async function writeAndYield(exchange: Exchange, clock: Clock, chunk: Uin
   timer.cancel();
   return !response.closed;
 }
-

@@ -56,10 +56,7 @@ export function negotiate(accept: string | undefined, allowed: Presentation['for
   return protobufAsked ? { form: 'object' } : undefined;
 }
 
-function presentationOf(
-  parameters: Record<string, string>,
-  allowed: Presentation['form'][],
-): Presentation | undefined {
+function presentationOf(parameters: Record<string, string>, allowed: Presentation['form'][]): Presentation | undefined {
   const as = parameters['as'];
   if (as === undefined) return { form: 'object' };
   const { g: group, v: version } = parameters;
@@ -68,7 +65,11 @@ function presentationOf(
   if (as === 'Table' && meta !== undefined) found = { form: 'table', version: meta };
   if (as === 'PartialObjectMetadata' && meta !== undefined) found = { form: 'metadata', version: meta };
   if (as === 'PartialObjectMetadataList' && meta !== undefined) found = { form: 'metadataList', version: meta };
-  if (as === 'APIGroupDiscoveryList' && group === 'apidiscovery.k8s.io' && (version === 'v2' || version === 'v2beta1')) {
+  if (
+    as === 'APIGroupDiscoveryList' &&
+    group === 'apidiscovery.k8s.io' &&
+    (version === 'v2' || version === 'v2beta1')
+  ) {
     found = { form: 'discovery', version };
   }
   return found !== undefined && allowed.includes(found.form) ? found : undefined;

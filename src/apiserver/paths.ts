@@ -1,11 +1,5 @@
 /** Everything that is not a resource: discovery, OpenAPI, version, health. */
-import {
-  aggregatedDiscovery,
-  apiGroup,
-  apiGroupList,
-  apiResourceList,
-  apiVersions,
-} from '#src/api/discovery.ts';
+import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '#src/api/discovery.ts';
 import { openApiV3, openApiV3Paths, type Describe } from '#src/api/openapi.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import { utf8 } from '#src/registry/bytes.ts';
@@ -69,17 +63,28 @@ export function createPaths(settings: PathSettings): PathHandler {
     if (trimmed === '/version') exchange.sendJson(200, settings.version);
     else if (trimmed === '/') exchange.sendJson(200, { paths: rootPaths() });
     else if (/^\/(?:healthz|livez|readyz)(?:\/|$)/.test(trimmed)) sendHealth(exchange, settings, trimmed);
-    else if (trimmed === '/api' || trimmed === '/apis') sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
+    else if (trimmed === '/api' || trimmed === '/apis')
+      sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
     else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/')) return sendGroup(exchange, trimmed);
     else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings.clock, documentOf);
-    else if (trimmed.startsWith('/openapi/v3/')) return sendOpenApi(exchange, documentOf(trimmed.slice('/openapi/v3/'.length)));
+    else if (trimmed.startsWith('/openapi/v3/'))
+      return sendOpenApi(exchange, documentOf(trimmed.slice('/openapi/v3/'.length)));
     else return false;
     return true;
   };
 }
 
 function rootPaths(): string[] {
-  return ['/api', '/apis', '/healthz', '/livez', '/openapi/v3', '/readyz', '/version', ...openApiV3Paths().map((path) => `/${path}`)].sort();
+  return [
+    '/api',
+    '/apis',
+    '/healthz',
+    '/livez',
+    '/openapi/v3',
+    '/readyz',
+    '/version',
+    ...openApiV3Paths().map((path) => `/${path}`),
+  ].sort();
 }
 
 function sendDiscovery(exchange: Exchange, settings: PathSettings, root: 'api' | 'apis'): void {
@@ -131,7 +136,12 @@ function sendOpenApi(exchange: Exchange, document: CachedDocument | undefined): 
   return true;
 }
 
-function sendTagged(exchange: Exchange, document: CachedDocument, contentType: string, headers: Record<string, string>): void {
+function sendTagged(
+  exchange: Exchange,
+  document: CachedDocument,
+  contentType: string,
+  headers: Record<string, string>,
+): void {
   const etag = `"${document.hash}"`;
   if (exchange.request.headers['if-none-match'] === etag) {
     if (exchange.head(304, { etag, ...headers })) exchange.response.end();
@@ -172,7 +182,9 @@ function sendHealth(exchange: Exchange, settings: PathSettings, path: string): v
     exchange.sendText(200, 'ok');
     return;
   }
-  const lines = results.map(({ name, wrong }) => (wrong === undefined ? `[+]${name} ok` : `[-]${name} failed: ${wrong}`));
+  const lines = results.map(({ name, wrong }) =>
+    wrong === undefined ? `[+]${name} ok` : `[-]${name} failed: ${wrong}`,
+  );
   const title = failed ? `${endpoint} check failed` : `${endpoint} check passed`;
   exchange.sendText(failed ? 500 : 200, `${lines.join('\n')}\n${title}\n`);
 }

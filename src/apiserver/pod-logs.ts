@@ -41,7 +41,8 @@ export async function sendPodLogs(
   const request = logRequestOf(exchange.query, pod);
   const node = pod.spec?.nodeName ?? '';
   const asking = nodeNameOf(exchange.identity);
-  if (asking !== undefined && asking !== node) throw forbidden(kind, name, `node "${asking}" can only read logs of its own pods`);
+  if (asking !== undefined && asking !== node)
+    throw forbidden(kind, name, `node "${asking}" can only read logs of its own pods`);
   if (node === '') throw badRequest(`pod ${name} does not have a host assigned`);
   refuseUnstarted(pod, request);
   const stream = await openLogs(streams, node, request);
@@ -53,7 +54,10 @@ async function openLogs(streams: Peers, node: string, request: LogRequest): Prom
     return await streams.openStream(node, 'kubelet.logs', request);
   } catch (error) {
     if (isFault(error, 'WIRE_UNREACHABLE')) {
-      throw new ApiError(500, 'InternalError', `Get logs of pod ${request.pod} from node ${node}: ${error.message}`, { details: {}, cause: error });
+      throw new ApiError(500, 'InternalError', `Get logs of pod ${request.pod} from node ${node}: ${error.message}`, {
+        details: {},
+        cause: error,
+      });
     }
     if (isFault(error)) throw badRequest(error.message);
     throw error;
@@ -86,7 +90,9 @@ async function copyOut(exchange: Exchange, clock: Clock, stream: ByteStream): Pr
 function containersOf(pod: Pod): { all: string[]; main: string[] } {
   const { spec } = pod;
   const main = (spec?.containers ?? []).map((container) => container.name);
-  const others = [...(spec?.initContainers ?? []), ...(spec?.ephemeralContainers ?? [])].map((container) => container.name);
+  const others = [...(spec?.initContainers ?? []), ...(spec?.ephemeralContainers ?? [])].map(
+    (container) => container.name,
+  );
   return { all: [...main, ...others], main };
 }
 
@@ -105,9 +111,11 @@ export function logRequestOf(query: URLSearchParams, pod: Pod): LogRequest {
   }
   if (!all.includes(container)) throw badRequest(`container ${container} is not valid for pod ${name}`);
   const sinceTime = query.get('sinceTime');
-  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime))) throw badRequest(`sinceTime: ${JSON.stringify(sinceTime)} is not an RFC 3339 time`);
+  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime)))
+    throw badRequest(`sinceTime: ${JSON.stringify(sinceTime)} is not an RFC 3339 time`);
   const sinceSeconds = countOf(query, 'sinceSeconds');
-  if (sinceTime !== null && sinceSeconds !== undefined) throw badRequest('at most one of sinceTime or sinceSeconds may be specified');
+  if (sinceTime !== null && sinceSeconds !== undefined)
+    throw badRequest('at most one of sinceTime or sinceSeconds may be specified');
   const tailLines = countOf(query, 'tailLines');
   const limitBytes = countOf(query, 'limitBytes');
   return {
@@ -140,7 +148,9 @@ interface ContainerState {
 
 /** What the kubelet has not started has no log yet; said in Kubernetes' words, which people search for. */
 function refuseUnstarted(pod: Pod, request: LogRequest): void {
-  const status = pod.status as { containerStatuses?: ContainerState[]; initContainerStatuses?: ContainerState[] } | undefined;
+  const status = pod.status as
+    | { containerStatuses?: ContainerState[]; initContainerStatuses?: ContainerState[] }
+    | undefined;
   const states = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const found = states.find((one) => one.name === request.container);
   const shown = `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)}`;

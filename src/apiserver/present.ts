@@ -27,11 +27,17 @@ export function includeObjectOf(query: URLSearchParams): IncludeObject {
 export function presentationOf(accept: string | undefined, allowed: Presentation['form'][]): Presentation {
   const found = negotiate(accept, allowed);
   if (found !== undefined) return found;
-  throw new ApiError(406, 'NotAcceptable', 'only the following media types are accepted: application/json', { details: {} });
+  throw new ApiError(406, 'NotAcceptable', 'only the following media types are accepted: application/json', {
+    details: {},
+  });
 }
 
 export function partialOf(object: KubeObject, version: 'v1' | 'v1beta1'): KubeObject {
-  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, ...(object.metadata === undefined ? {} : { metadata: object.metadata }) };
+  return {
+    kind: 'PartialObjectMetadata',
+    apiVersion: `meta.k8s.io/${version}`,
+    ...(object.metadata === undefined ? {} : { metadata: object.metadata }),
+  };
 }
 
 /** One object as its own answer. */
@@ -50,5 +56,10 @@ export function tableFor(
   extra: Pick<TableOptions, 'listMeta' | 'withColumns'>,
 ): unknown {
   const version = presenter.presentation.form === 'table' ? presenter.presentation.version : 'v1';
-  return tableOf(presenter.kind, objects, { nowMs: presenter.clock.wallMs(), includeObject: presenter.includeObject, version, ...extra });
+  return tableOf(presenter.kind, objects, {
+    nowMs: presenter.clock.wallMs(),
+    includeObject: presenter.includeObject,
+    version,
+    ...extra,
+  });
 }

@@ -53,11 +53,18 @@ export function watchOptions(query: URLSearchParams, namespace: string | undefin
 }
 
 /** `kind` names the options in refusals: CreateOptions, UpdateOptions, PatchOptions, DeleteOptions. */
-export function writeOptions(query: URLSearchParams, kind: string): WriteOptions & { fieldValidation: FieldValidation } {
+export function writeOptions(
+  query: URLSearchParams,
+  kind: string,
+): WriteOptions & { fieldValidation: FieldValidation } {
   const dryRun = isDryRun(query.getAll('dryRun'), kind);
   const fieldManager = textOf(query, 'fieldManager');
   if (fieldManager !== undefined && fieldManager.length > FIELD_MANAGER_CHARACTERS_MAX) {
-    throw refusedOption(kind, { reason: 'FieldValueTooLong', field: 'fieldManager', message: `Too long: may not be more than ${FIELD_MANAGER_CHARACTERS_MAX} bytes` });
+    throw refusedOption(kind, {
+      reason: 'FieldValueTooLong',
+      field: 'fieldManager',
+      message: `Too long: may not be more than ${FIELD_MANAGER_CHARACTERS_MAX} bytes`,
+    });
   }
   const fieldValidation = textOf(query, 'fieldValidation') ?? 'Warn';
   if (fieldValidation !== 'Strict' && fieldValidation !== 'Warn' && fieldValidation !== 'Ignore') {
@@ -70,7 +77,11 @@ export function writeOptions(query: URLSearchParams, kind: string): WriteOptions
 export function isDryRun(values: readonly string[], kind: string): boolean {
   const given = values.filter((value) => value !== '');
   if (given.some((value) => value !== 'All')) {
-    throw refusedOption(kind, { reason: 'FieldValueNotSupported', field: 'dryRun', message: `Unsupported value: ${JSON.stringify(given)}: supported values: "All"` });
+    throw refusedOption(kind, {
+      reason: 'FieldValueNotSupported',
+      field: 'dryRun',
+      message: `Unsupported value: ${JSON.stringify(given)}: supported values: "All"`,
+    });
   }
   return given.length > 0;
 }
@@ -92,7 +103,10 @@ export function deleteOptions(query: URLSearchParams, body: DeleteBody | undefin
   const dryRun = isDryRun([...(body?.dryRun ?? []), ...query.getAll('dryRun')], 'DeleteOptions');
   const orphan = body?.orphanDependents ?? booleanOf(query, 'orphanDependents');
   const orphanPolicy = orphan === undefined ? undefined : orphan ? 'Orphan' : 'Background';
-  const policy = body?.propagationPolicy ?? (textOf(query, 'propagationPolicy') as DeleteOptions['propagationPolicy']) ?? orphanPolicy;
+  const policy =
+    body?.propagationPolicy ??
+    (textOf(query, 'propagationPolicy') as DeleteOptions['propagationPolicy']) ??
+    orphanPolicy;
   return compact<DeleteOptions>({
     dryRun,
     gracePeriodSeconds: body?.gracePeriodSeconds ?? integerOf(query, 'gracePeriodSeconds'),

@@ -1,12 +1,12 @@
 /** Requests about resources: method and path to verb, body to object, answer to bytes. */
 import { ApiError } from '#src/api/api-error.ts';
-import { findKind, type Kind, type Subresource } from '#src/api/kinds.ts';
+import { findKind, type Kind, type Subresource, type Verb } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import type { Binding, Eviction } from './bodies.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { PatchType } from '#src/registry/client.ts';
 import type { WriteAnswer } from '#src/registry/commit.ts';
-import { methodNotAllowed } from '#src/registry/refusals.ts';
+import { badRequest, methodNotAllowed } from '#src/registry/refusals.ts';
 import type { Place, Verbs } from '#src/registry/verbs.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { readDeleteBody, readObjectBody, readPatchBody, type ExpectedBody } from './body.ts';
@@ -41,11 +41,19 @@ interface Call extends ResourceContext {
 /** Whether a request may stay open for long: it does not count as in flight. */
 export function isLongRunning(route: ResourceRoute, query: URLSearchParams, method: string): boolean {
   if (method !== 'GET') return false;
-  return booleanOf(query, 'watch') === true || route.legacyWatch || (route.subresource === 'log' && booleanOf(query, 'follow') === true);
+  return (
+    booleanOf(query, 'watch') === true ||
+    route.legacyWatch ||
+    (route.subresource === 'log' && booleanOf(query, 'follow') === true)
+  );
 }
 
 /** @throws ApiError for every refusal. */
-export async function handleResource(context: ResourceContext, exchange: Exchange, route: ResourceRoute): Promise<void> {
+export async function handleResource(
+  context: ResourceContext,
+  exchange: Exchange,
+  route: ResourceRoute,
+): Promise<void> {
   const kind = findKind(route);
   if (kind === undefined || !fitsScope(kind, route)) throw notFoundPath();
   const call: Call = { ...context, exchange, route, kind };
@@ -142,7 +150,11 @@ function expectedOf(kind: Kind, subresource?: Subresource): ExpectedBody {
   if (subresource?.kind === undefined || subresource.typeName === undefined) return kind;
   const group = subresource.group ?? kind.group;
   const version = subresource.version ?? kind.version;
-  return { apiVersion: group === '' ? version : `${group}/${version}`, kind: subresource.kind, typeName: subresource.typeName };
+  return {
+    apiVersion: group === '' ? version : `${group}/${version}`,
+    kind: subresource.kind,
+    typeName: subresource.typeName,
+  };
 }
 
 async function answerCreate(call: Call): Promise<void> {
@@ -180,50 +192,67 @@ function sendWritten(call: Call, status: number, answer: WriteAnswer, warnings: 
 /** Kubernetes answers with the object where its storage says so, and while it is not gone; else with a Status. */
 function answerDelete(call: Call, answer: WriteAnswer): void {
   const { exchange, kind } = call;
-  const showsObject = kind.group === '' && ['pods', 'services', 'serviceaccounts', 'persistentvolumes', 'persistentvolumeclaims'].includes(kind.resource);
+  const showsObject =
+    kind.group === '' &&
+    ['pods', 'services', 'serviceaccounts', 'persistentvolumes', 'persistentvolumeclaims'].includes(kind.resource);
   if (answer.outcome !== 'removed' || showsObject) {
     exchange.sendJson(200, answer.object);
     return;
   }
   const { name = '', uid = '' } = answer.object.metadata;
-  exchange.sendJson(200, successStatus({ name, ...(kind.group === '' ? {} : { group: kind.group }), kind: kind.resource, uid }, 200));
+  exchange.sendJson(
+    200,
+    successStatus({ name, ...(kind.group === '' ? {} : { group: kind.group }), kind: kind.resource, uid }, 200),
+  );
 }
 
+const SUBRESOURCE_VERBS: Record<string, Verb> = { GET: 'get', PUT: 'update', PATCH: 'patch', POST: 'create' };
+
 async function handleSubresource(call: Call, name: string): Promise<void> {
-  const { exchange, kind, route, verbs } = call;
+  const { exchange, kind, route } = call;
   const subresource = kind.subresources.find((known) => known.name === name);
   if (subresource === undefined || (route.rest !== '' && name !== 'proxy')) throw notFoundPath();
   const place: Place = { namespace: route.namespace, name: route.name ?? '', subresource: name };
-  const { method } = exchange.request;
-  if (name === 'log' && method === 'GET') {
-    if (call.streams === undefined) throw new ApiError(503, 'ServiceUnavailable', 'this server reaches no kubelets');
-    await sendPodLogs(exchange, { ...call, streams: call.streams });
-    return;
-  }
-  if (method === 'POST' && (name === 'binding' || name === 'eviction')) return await answerAction(call, subresource, place);
-  if (!isWritablePart(name)) throw name === 'log' ? notAllowed() : notFoundPath();
-  switch (method) {
-    case 'GET':
-      if (name === 'scale') exchange.sendJson(200, await verbs.getScale(kind, place));
-      else exchange.sendBytes(200, 'application/json', (await verbs.get(kind, place)).bytes);
-      return;
-    case 'PUT':
-      return await answerUpdate(call, place);
-    case 'PATCH':
-      return await answerPatch(call, place);
+  const verb = SUBRESOURCE_VERBS[exchange.request.method];
+  if (verb === undefined || !subresource.verbs.includes(verb)) throw notAllowed();
+  switch (name) {
+    case 'log':
+      if (call.streams === undefined) throw new ApiError(503, 'ServiceUnavailable', 'this server reaches no kubelets');
+      return await sendPodLogs(exchange, { ...call, streams: call.streams });
+    case 'binding':
+    case 'eviction':
+      return await answerAction(call, subresource, place);
+    case 'exec':
+    case 'attach':
+    case 'portforward':
+      throw badRequest('Upgrade request required');
+    case 'status':
+    case 'scale':
+    case 'finalize':
+    case 'ephemeralcontainers':
+      return await answerPart(call, verb, place);
     default:
-      throw notAllowed();
+      throw notFoundPath();
   }
 }
 
-function isWritablePart(name: string): boolean {
-  return ['status', 'scale', 'finalize', 'ephemeralcontainers', 'resize', 'approval'].includes(name);
+/** Parts of the object itself, or what stands for one (Scale). */
+async function answerPart(call: Call, verb: Verb, place: Place): Promise<void> {
+  const { exchange, kind, verbs } = call;
+  if (verb === 'update') return await answerUpdate(call, place);
+  if (verb === 'patch') return await answerPatch(call, place);
+  if (place.subresource === 'scale') exchange.sendJson(200, await verbs.getScale(kind, place));
+  else exchange.sendBytes(200, 'application/json', (await verbs.get(kind, place)).bytes);
 }
 
 async function answerAction(call: Call, subresource: Subresource, place: Place): Promise<void> {
   const { exchange, kind, verbs } = call;
   const options = writeOptions(exchange.query, 'CreateOptions');
-  const { object, warnings } = await readObjectBody(exchange.request, expectedOf(kind, subresource), options.fieldValidation);
+  const { object, warnings } = await readObjectBody(
+    exchange.request,
+    expectedOf(kind, subresource),
+    options.fieldValidation,
+  );
   if (subresource.name === 'binding') {
     const { target, metadata } = object as KubeObject & Binding;
     const annotations = metadata?.annotations === undefined ? {} : { annotations: metadata.annotations };

@@ -30,7 +30,8 @@ export interface Target {
 
 /** @throws ApiError 400 for broken percent-encoding, control characters and path tricks. */
 export function parseTarget(url: string): Target {
-  if (url.length > URL_CHARACTERS_MAX) throw badRequest(`the URL has ${url.length} characters; at most ${URL_CHARACTERS_MAX}`);
+  if (url.length > URL_CHARACTERS_MAX)
+    throw badRequest(`the URL has ${url.length} characters; at most ${URL_CHARACTERS_MAX}`);
   const question = url.indexOf('?');
   const path = question === -1 ? url : url.slice(0, question);
   const query = new URLSearchParams(question === -1 ? '' : url.slice(question + 1));
@@ -74,7 +75,9 @@ function resourceRoute(group: string, version: string, parts: string[], legacyWa
   const base = { type: 'resource' as const, group, version, legacyWatch };
   // /namespaces/NAME and its own subresources belong to the Namespace; deeper paths to what lies in it.
   const inNamespace =
-    parts[0] === 'namespaces' && parts.length > 2 && !(parts.length === 3 && ['status', 'finalize'].includes(parts[2] ?? ''));
+    parts[0] === 'namespaces' &&
+    parts.length > 2 &&
+    !(parts.length === 3 && ['status', 'finalize'].includes(parts[2] ?? ''));
   const namespace = inNamespace ? parts[1] : undefined;
   const [resource = '', name, subresource, ...rest] = inNamespace ? parts.slice(2) : parts;
   return { ...base, resource, namespace, name, subresource, rest: rest.join('/') };

@@ -52,7 +52,12 @@ export function apiErrorOf(error: unknown): ApiError {
   const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
   switch (error.code) {
     case 'REPLICA_OUTCOME_UNKNOWN':
-      return new ApiError(504, 'Timeout', `the outcome of the write is unknown: ${error.message}; read the object before trying again`, { details: {}, cause: error });
+      return new ApiError(
+        504,
+        'Timeout',
+        `the outcome of the write is unknown: ${error.message}; read the object before trying again`,
+        { details: {}, cause: error },
+      );
     case 'REPLICA_NO_LEADER':
     case 'REPLICA_NOT_READY':
     case 'REPLICA_NOT_LEADER':
@@ -75,7 +80,9 @@ export function apiErrorOf(error: unknown): ApiError {
         cause: error,
       });
     default:
-      return error.retry === 'never' ? internal(error) : new ApiError(503, 'ServiceUnavailable', error.message, { details, cause: error });
+      return error.retry === 'never'
+        ? internal(error)
+        : new ApiError(503, 'ServiceUnavailable', error.message, { details, cause: error });
   }
 }
 

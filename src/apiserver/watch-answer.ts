@@ -8,14 +8,14 @@ import { utf8 } from '#src/registry/bytes.ts';
 import type { RawObject } from '#src/registry/raw.ts';
 import type { RawWatch, RawWatchEvent } from '#src/registry/watch.ts';
 import type { Exchange } from './exchange.ts';
-import { joined, STALLED_READER_MS } from './list-answer.ts';
+import { joined, LIST_CHUNK_BYTES, STALLED_READER_MS } from './list-answer.ts';
 import { partialOf, tableFor, type Presenter } from './present.ts';
 import { apiErrorOf, statusOf } from './status.ts';
 
 /** Bytes accepted by a connection and not yet taken by its reader; beyond, the watch is cut. */
 export const WATCH_BUFFERED_BYTES_MAX = 16 * 1024 * 1024;
-/** Frames kept for other watchers of the same event. */
-const FRAMES_MAX = 512;
+/** Bytes of frames kept for other watchers of the same event. */
+const FRAMES_BYTES_MAX = 16 * 1024 * 1024;
 
 const FRAME_END = utf8('}\n');
 const FRAME_START = {
@@ -24,28 +24,36 @@ const FRAME_START = {
   DELETED: utf8('{"type":"DELETED","object":'),
 };
 
+type FrameType = keyof typeof FRAME_START;
+
 /** The newest frames by the bytes they were made from. */
 export class FrameCache {
-  readonly #frames = new Map<Uint8Array, Partial<Record<keyof typeof FRAME_START, Uint8Array>>>();
+  readonly #frames = new Map<Uint8Array, { type: FrameType; frame: Uint8Array }>();
+  #bytes = 0;
 
-  frameOf(type: keyof typeof FRAME_START, object: RawObject): Uint8Array {
-    let frames = this.#frames.get(object.bytes);
-    if (frames === undefined) {
-      frames = {};
-      this.#frames.set(object.bytes, frames);
-      if (this.#frames.size > FRAMES_MAX) {
-        for (const oldest of this.#frames.keys()) {
-          this.#frames.delete(oldest);
-          break;
-        }
-      }
+  /** An object of one revision has one type for all watchers but those with selectors; those make their own. */
+  frameOf(type: FrameType, object: RawObject): Uint8Array {
+    const known = this.#frames.get(object.bytes);
+    if (known?.type === type) return known.frame;
+    const frame = joined([FRAME_START[type], object.bytes, FRAME_END]);
+    if (known !== undefined) return frame;
+    this.#frames.set(object.bytes, { type, frame });
+    this.#bytes += frame.length;
+    for (const [oldest, { frame: dropped }] of this.#frames) {
+      if (this.#bytes <= FRAMES_BYTES_MAX) break;
+      this.#frames.delete(oldest);
+      this.#bytes -= dropped.length;
     }
-    frames[type] ??= joined([FRAME_START[type], object.bytes, FRAME_END]);
-    return frames[type];
+    return frame;
   }
 }
 
-export async function sendWatch(exchange: Exchange, presenter: Presenter, watch: RawWatch, frames: FrameCache): Promise<void> {
+export async function sendWatch(
+  exchange: Exchange,
+  presenter: Presenter,
+  watch: RawWatch,
+  frames: FrameCache,
+): Promise<void> {
   exchange.response.onClose(() => {
     watch.cancel();
   });
@@ -65,28 +73,46 @@ export async function sendWatch(exchange: Exchange, presenter: Presenter, watch:
   if (!exchange.response.closed) exchange.response.end();
 }
 
-async function pump(exchange: Exchange, clock: Clock, watch: RawWatch, encode: (event: RawWatchEvent) => Uint8Array): Promise<void> {
-  const { response } = exchange;
+type Encode = (event: RawWatchEvent) => Uint8Array;
+
+async function pump(exchange: Exchange, clock: Clock, watch: RawWatch, encode: Encode): Promise<void> {
   for (;;) {
     const events = await watch.next();
-    if (events === undefined || response.closed) return;
-    const isTaken = response.write(joined(events.map(encode)));
-    if (response.bufferedBytes() > WATCH_BUFFERED_BYTES_MAX) {
-      response.abort(`the watcher is too slow: more than ${WATCH_BUFFERED_BYTES_MAX} bytes wait for it`);
-      return;
+    if (events === undefined) return;
+    let waiting: Uint8Array[] = [];
+    let bytes = 0;
+    for (const [at, event] of events.entries()) {
+      const frame = encode(event);
+      waiting.push(frame);
+      bytes += frame.length;
+      if (bytes < LIST_CHUNK_BYTES && at < events.length - 1) continue;
+      if (!(await writeFrames(exchange, clock, joined(waiting)))) return;
+      waiting = [];
+      bytes = 0;
     }
-    if (isTaken) continue;
-    const stalled: Timer = clock.after(STALLED_READER_MS, () => {
-      response.abort(`the watcher took nothing for ${STALLED_READER_MS} ms`);
-    });
-    try {
-      await response.drained();
-    } catch {
-      // The reader went away; the check of `closed` above ends the loop.
-    }
-    stalled.cancel();
-    if (response.closed) return;
   }
+}
+
+/** False when the watcher is gone or was cut. */
+async function writeFrames(exchange: Exchange, clock: Clock, chunk: Uint8Array): Promise<boolean> {
+  const { response } = exchange;
+  if (response.closed) return false;
+  const isTaken = response.write(chunk);
+  if (response.bufferedBytes() > WATCH_BUFFERED_BYTES_MAX) {
+    response.abort(`the watcher is too slow: more than ${WATCH_BUFFERED_BYTES_MAX} bytes wait for it`);
+    return false;
+  }
+  if (isTaken) return true;
+  const stalled: Timer = clock.after(STALLED_READER_MS, () => {
+    response.abort(`the watcher took nothing for ${STALLED_READER_MS} ms`);
+  });
+  try {
+    await response.drained();
+  } catch {
+    // The reader went away; `closed` says so below.
+  }
+  stalled.cancel();
+  return !response.closed;
 }
 
 function encoderOf(presenter: Presenter, frames: FrameCache): (event: RawWatchEvent) => Uint8Array {
@@ -96,7 +122,10 @@ function encoderOf(presenter: Presenter, frames: FrameCache): (event: RawWatchEv
     if (event.type === 'BOOKMARK') return frame('BOOKMARK', bookmarkOf(presenter, kind, event));
     if (presentation.form === 'table') {
       const { resourceVersion = '' } = event.object.object().metadata;
-      const table = tableFor(presenter, [event.object.object()], { withColumns: isFirst, listMeta: { resourceVersion } });
+      const table = tableFor(presenter, [event.object.object()], {
+        withColumns: isFirst,
+        listMeta: { resourceVersion },
+      });
       isFirst = false;
       return frame(event.type, table);
     }
@@ -117,7 +146,9 @@ function bookmarkOf(presenter: Presenter, kind: Kind, event: { revision: number;
     ...(event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
   };
   const { presentation } = presenter;
-  if (presentation.form === 'table') return tableFor(presenter, [], { withColumns: false, listMeta: { resourceVersion: metadata.resourceVersion } });
-  if (presentation.form === 'metadata' || presentation.form === 'metadataList') return partialOf({ metadata }, presentation.version);
+  if (presentation.form === 'table')
+    return tableFor(presenter, [], { withColumns: false, listMeta: { resourceVersion: metadata.resourceVersion } });
+  if (presentation.form === 'metadata' || presentation.form === 'metadataList')
+    return partialOf({ metadata }, presentation.version);
   return { kind: kind.kind, apiVersion: kind.apiVersion, metadata };
 }

@@ -10,6 +10,15 @@ export interface DataplaneCapabilities {
   limits: string[];
 }
 
+export interface NodeNetwork {
+  clusterId: string;
+  /** This node's range and its own address in it (the first); API servers listen there for Pods. */
+  podCidr: string;
+  nodeIp: string;
+  clusterPodCidr: string;
+  serviceCidr: string;
+}
+
 export interface PodAttachment {
   podUid: string;
   ip: string;
@@ -29,6 +38,8 @@ export interface ServicePort {
 
 export interface Dataplane {
   capabilities(): Promise<DataplaneCapabilities>;
+  /** Make this node's Pod-side address exist; before `attachPod` and `acquire`. Idempotent. */
+  prepareNode(network: NodeNetwork): Promise<void>;
   /** Resolves when this process owns the data plane; earlier owners' kernel locks are awaited. */
   acquire(): Promise<void>;
   owns(): boolean;
@@ -39,6 +50,8 @@ export interface Dataplane {
   applyServices(services: ServicePort[]): Promise<void>;
   /** Routes to other hosts' Pod ranges. */
   applyRoutes(routes: { podCidr: string; via: string }[]): Promise<void>;
+  /** Give up ownership and listeners; rules of a routed data plane stay for the next owner. */
+  release(): Promise<void>;
   /** Remove what this cluster made (veths, tables, addresses); on a clean `down`. */
   removeAll(): Promise<void>;
 }

@@ -38,3 +38,56 @@ export type SnapshotMeta = {
   /** Index of the entry that made `configuration`. */
   configurationIndex: number;
 };
+
+/** What nodes send each other. Every message names the sender's term. */
+export type Message =
+  | { type: 'vote'; term: number; preVote: boolean; lastLogIndex: number; lastLogTerm: number; transfer: boolean }
+  | { type: 'voteReply'; term: number; preVote: boolean; granted: boolean }
+  | { type: 'append'; term: number; prevIndex: number; prevTerm: number; entries: Entry[]; commitIndex: number }
+  | {
+      type: 'appendReply';
+      term: number;
+      rejected: boolean;
+      /** Accepted: the follower's log equals the leader's up to here, durably. Rejected: the prevIndex that did not fit. */
+      index: number;
+      /** Rejected: where the logs may still agree (the follower's last index of at most that term). */
+      hintIndex: number;
+      hintTerm: number;
+    }
+  /** `context` is the newest ReadIndex round; an answer confirms all rounds up to it. */
+  | { type: 'heartbeat'; term: number; commitIndex: number; context: number }
+  | { type: 'heartbeatReply'; term: number; context: number }
+  | { type: 'timeoutNow'; term: number }
+  | { type: 'readIndex'; term: number; id: number }
+  | { type: 'readIndexReply'; term: number; id: number; index: number };
+
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+
+export type ConfigurationChange =
+  | { type: 'addLearner'; id: NodeId; address: string }
+  | { type: 'promote'; id: NodeId }
+  | { type: 'demote'; id: NodeId }
+  | { type: 'remove'; id: NodeId }
+  | { type: 'setAddress'; id: NodeId; address: string };
+
+/** What the caller has to do now. Readies are persisted in the order they were given. */
+export type Ready = {
+  /** For `persisted`; ascending. */
+  id: number;
+  /** Present when term, vote or entries have to be durable; carries the commit index along. */
+  hardState: HardState | undefined;
+  /** To append; an index that exists already means: cut the log there first. */
+  entries: Entry[];
+  /** May leave at once, before the own disk has synced. */
+  messages: { to: NodeId; message: Message }[];
+  /** May leave only when this ready and all before it are durable. */
+  messagesAfterPersist: { to: NodeId; message: Message }[];
+  /** To apply, in order; call `applied` afterwards. */
+  committed: Entry[];
+  /** ReadIndex requests that are confirmed: serve them once `index` is applied. */
+  reads: { id: number; index: number }[];
+  /** Members whose next entries are compacted away: send them a snapshot, then `snapshotSent`. */
+  snapshotsFor: NodeId[];
+  /** Present when it changed. */
+  soft: { role: Role; leader: NodeId | undefined; term: number } | undefined;
+};

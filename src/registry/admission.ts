@@ -33,6 +33,7 @@ function isPodKind(kind: Kind): boolean {
 
 /** Changes the object in place. @throws ApiError 403 Forbidden. */
 export function admitCreate(request: AdmissionRequest, object: NamedObject): void {
+  requireOwnNode(request, object);
   if (!isPodKind(request.kind)) return;
   const pod = object as NamedObject & Pod;
   const spec = pod.spec;
@@ -44,11 +45,24 @@ export function admitCreate(request: AdmissionRequest, object: NamedObject): voi
   addTolerations(spec, request.core.config.evictionTolerationSeconds);
 }
 
+/** A node registers only itself. @throws ApiError 403. */
+function requireOwnNode(request: AdmissionRequest, object: NamedObject): void {
+  const node = nodeNameOf(request.identity);
+  const name = object.metadata.name ?? '';
+  const isOther = request.kind.resource === 'nodes' || request.kind.resource === 'leases';
+  if (node === undefined || !isOther || name === node) return;
+  throw forbidden(request.kind, name, `node "${node}" is not allowed to create ${request.kind.resource} "${name}"`);
+}
+
 /** A node creates only Pods that are its own. @throws ApiError 403. */
 function requireOwnPod(request: AdmissionRequest, pod: NamedObject & Pod): void {
   const node = nodeNameOf(request.identity);
   if (node === undefined || pod.spec?.nodeName === node) return;
-  throw forbidden(request.kind, pod.metadata.name ?? '', `node "${node}" can only create pods with spec.nodeName set to itself`);
+  throw forbidden(
+    request.kind,
+    pod.metadata.name ?? '',
+    `node "${node}" can only create pods with spec.nodeName set to itself`,
+  );
 }
 
 /** A node changes or deletes only Pods bound to it. @throws ApiError 403. */
@@ -57,7 +71,11 @@ export function requireOwnBoundPod(kind: Kind, identity: Identity, object: Named
   if (node === undefined || !isPodKind(kind)) return;
   const bound = (object as Pod).spec?.nodeName;
   if (bound === node) return;
-  throw forbidden(kind, object.metadata.name ?? '', `node "${node}" can only change pods bound to it, this one is bound to "${bound ?? ''}"`);
+  throw forbidden(
+    kind,
+    object.metadata.name ?? '',
+    `node "${node}" can only change pods bound to it, this one is bound to "${bound ?? ''}"`,
+  );
 }
 
 function defaultServiceAccount(spec: PodSpec): void {

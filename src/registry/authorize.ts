@@ -60,7 +60,10 @@ const COMPONENTS: Record<string, Rule[]> = {
 
 /** What any node may do; what belongs to another node is refused by `ownOnly` and, for Pods, by the registry. */
 const NODE_RULES: Rule[] = [
-  rule(['nodes', 'services', 'endpoints', 'endpointslices', 'pods', 'runtimeclasses', 'csidrivers', 'namespaces'], READ),
+  rule(
+    ['nodes', 'services', 'endpoints', 'endpointslices', 'pods', 'runtimeclasses', 'csidrivers', 'namespaces'],
+    READ,
+  ),
   rule(['secrets', 'configmaps', 'serviceaccounts', 'persistentvolumes', 'persistentvolumeclaims'], READ),
   rule(['nodes'], ['create', 'update', 'patch']),
   rule(['nodes/status'], ['update', 'patch']),

@@ -12,6 +12,8 @@ import type { NamedObject } from './raw.ts';
 
 /** How often a write is planned anew when others were faster. */
 export const WRITE_ATTEMPTS_MAX = 16;
+/** Writes of a batch planned before other things may run. */
+const PLAN_SLICE_WRITES = 64;
 
 export interface WriteAnswer {
   /** As written, or as it was when removed. */
@@ -53,7 +55,8 @@ export async function commitAll(core: RegistryCore, planners: Planner[], options
   let lastPlans = new Map<number, Plan>();
   for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX && waiting.length > 0; attempt += 1) {
     lastPlans = new Map();
-    for (const i of waiting) {
+    for (const [at, i] of waiting.entries()) {
+      if (at > 0 && at % PLAN_SLICE_WRITES === 0) await new Promise<void>((resolve) => core.clock.soon(resolve));
       const planner = planners[i];
       if (planner === undefined) continue;
       const planned = await planOne(core, planner, options);
@@ -85,7 +88,12 @@ async function planOne(
     // Nothing will be judged at apply, so the state this rests on must be confirmed instead.
     const confirmed = planner(await viewOf(core, { type: 'linearizable' }));
     if (confirmed.operations.length > 0 && options.dryRun !== true) return { plan: confirmed };
-    return { committed: { ok: true, answer: { object: confirmed.object, outcome: confirmed.outcome, warnings: confirmed.warnings } } };
+    return {
+      committed: {
+        ok: true,
+        answer: { object: confirmed.object, outcome: confirmed.outcome, warnings: confirmed.warnings },
+      },
+    };
   } catch (error) {
     if (error instanceof ApiError) return { committed: { ok: false, error } };
     throw error;

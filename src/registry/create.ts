@@ -75,9 +75,18 @@ function prepare(core: RegistryCore, view: StoreView, request: CreateRequest): N
   object.apiVersion = kind.apiVersion;
   object.kind = kind.kind;
   const sent = object.metadata ?? {};
-  if ((sent.resourceVersion ?? '') !== '') throw badRequest('resourceVersion should not be set on objects to be created');
+  if ((sent.resourceVersion ?? '') !== '')
+    throw badRequest('resourceVersion should not be set on objects to be created');
   const namespace = namespaceOfRequest(kind, request.namespace, sent.namespace);
-  const { resourceVersion: _rv, deletionTimestamp: _dt, deletionGracePeriodSeconds: _dg, selfLink: _sl, managedFields: _mf, generation: _g, ...kept } = sent;
+  const {
+    resourceVersion: _rv,
+    deletionTimestamp: _dt,
+    deletionGracePeriodSeconds: _dg,
+    selfLink: _sl,
+    managedFields: _mf,
+    generation: _g,
+    ...kept
+  } = sent;
   const metadata: NamedObject['metadata'] = { ...kept };
   delete metadata.namespace;
   object.metadata = {
@@ -119,7 +128,11 @@ function nameFor(
   const base = sent.generateName ?? '';
   if (base === '') {
     throw invalid(kind, '', [
-      { reason: 'FieldValueRequired', field: 'metadata.name', message: 'Required value: name or generateName is required' },
+      {
+        reason: 'FieldValueRequired',
+        field: 'metadata.name',
+        message: 'Required value: name or generateName is required',
+      },
     ]);
   }
   let name = '';
@@ -138,7 +151,11 @@ function prepareStatus(kind: Kind, object: NamedObject & { status?: unknown }): 
   }
   // Nodes register with their status in the same request; mirror and other kinds start empty.
   if (!kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
-  const phases: Record<string, string> = { pods: 'Pending', persistentvolumeclaims: 'Pending', persistentvolumes: 'Pending' };
+  const phases: Record<string, string> = {
+    pods: 'Pending',
+    persistentvolumeclaims: 'Pending',
+    persistentvolumes: 'Pending',
+  };
   const phase = kind.group === '' ? phases[kind.resource] : undefined;
   if (phase !== undefined) object.status = { phase };
   else if (isServiceKind(kind)) object.status = { loadBalancer: {} };

@@ -44,7 +44,15 @@ export function planDelete(core: RegistryCore, request: DeleteRequest): Planner 
     requireOwnBoundPod(kind, request.identity, current);
     checkPreconditions(request, current);
     const marked = mark(core, request, current);
-    const plan: Plan = { resource: kind, name, outcome: 'unchanged', object: current, conditions: [], operations: [], warnings: [] };
+    const plan: Plan = {
+      resource: kind,
+      name,
+      outcome: 'unchanged',
+      object: current,
+      conditions: [],
+      operations: [],
+      warnings: [],
+    };
     const conditions: Plan['conditions'] = [{ type: 'modRevision', key, revision: value.modRevision }];
     if (marked === undefined) return plan;
     if (isFinished(kind, marked)) {
@@ -73,12 +81,20 @@ function checkPreconditions(request: DeleteRequest, current: NamedObject): void 
   const { kind, name } = request;
   const wanted = request.options.preconditions;
   if (wanted?.uid !== undefined && wanted.uid !== current.metadata.uid) {
-    throw conflict(kind, name, `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${current.metadata.uid ?? ''}`);
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${current.metadata.uid ?? ''}`,
+    );
   }
   const revision = wanted?.resourceVersion;
   if (revision !== undefined && revision !== current.metadata.resourceVersion) {
     const found = current.metadata.resourceVersion ?? '';
-    throw conflict(kind, name, `Precondition failed: ResourceVersion in precondition: ${revision}, ResourceVersion in object meta: ${found}`);
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${revision}, ResourceVersion in object meta: ${found}`,
+    );
   }
 }
 

@@ -13,13 +13,21 @@ export const FIRST_NAMESPACES: readonly string[] = ['default', 'kube-system', 'k
  * Create what is not there; what is there stays as it is. In the order given: namespaces before what lies
  * in them. Returns how many were created. Faults: MANIFEST_UNKNOWN_KIND; ApiError of the first refusal.
  */
-export async function applyFirstObjects(client: Client, manifests: readonly KubeObject[], options: WriteOptions = {}): Promise<number> {
+export async function applyFirstObjects(
+  client: Client,
+  manifests: readonly KubeObject[],
+  options: WriteOptions = {},
+): Promise<number> {
   let created = 0;
   for (const manifest of manifests) {
     const { apiVersion = '', kind: kindName = '' } = manifest;
     const kind = kindOf(apiVersion, kindName);
     if (kind === undefined) {
-      throw new Fault('MANIFEST_UNKNOWN_KIND', `the manifest ${kindName} ${JSON.stringify(manifest.metadata?.name)} has apiVersion ${JSON.stringify(apiVersion)}, which is not served; correct or remove it`, 'never');
+      throw new Fault(
+        'MANIFEST_UNKNOWN_KIND',
+        `the manifest ${kindName} ${JSON.stringify(manifest.metadata?.name)} has apiVersion ${JSON.stringify(apiVersion)}, which is not served; correct or remove it`,
+        'never',
+      );
     }
     try {
       await client.create(kind, manifest, options);

@@ -5,6 +5,7 @@ import { ApiError } from '#src/api/api-error.ts';
 import type { BatchWrite, Client, ObjectWatch, ResourceRef, WatchEvent } from './client.ts';
 import { commitAll, type Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import type { RawObject } from './raw.ts';
 import { badRequest } from './refusals.ts';
 import type { Verbs } from './verbs.ts';
 import type { RawWatch, RawWatchEvent } from './watch.ts';
@@ -14,14 +15,25 @@ export function requireKind(resource: ResourceRef): Kind {
   const kind = findKind(resource);
   if (kind !== undefined) return kind;
   throw new ApiError(404, 'NotFound', 'the server could not find the requested resource', {
-    details: { causes: [{ reason: 'UnexpectedServerResponse', message: `no resource ${resource.resource} in ${resource.group}/${resource.version}` }] },
+    details: {
+      causes: [
+        {
+          reason: 'UnexpectedServerResponse',
+          message: `no resource ${resource.resource} in ${resource.group}/${resource.version}`,
+        },
+      ],
+    },
   });
 }
 
 export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
   return {
     identity: verbs.identity,
-    async get<T extends KubeObject>(resource: ResourceRef, name: string, options: { namespace?: string; resourceVersion?: string } = {}) {
+    async get<T extends KubeObject>(
+      resource: ResourceRef,
+      name: string,
+      options: { namespace?: string; resourceVersion?: string } = {},
+    ) {
       return (await verbs.get(requireKind(resource), { ...options, name })).object() as KubeObject as T;
     },
     async list<T extends KubeObject>(resource: ResourceRef, options = {}) {
@@ -35,21 +47,34 @@ export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
           ...(list.continue === undefined ? {} : { continue: list.continue }),
           ...(list.remainingItemCount === undefined ? {} : { remainingItemCount: list.remainingItemCount }),
         },
-        items: list.items.map((item) => item.object() as KubeObject as T),
+        items: await decodeInSlices<T>(core, list.items),
       } satisfies ObjectList<T>;
     },
     async watch<T extends KubeObject>(resource: ResourceRef, options: Parameters<Client['watch']>[1]) {
       return objectWatch<T>(await verbs.watch(requireKind(resource), options));
     },
-    async create<T extends KubeObject>(resource: ResourceRef, object: T, options: Parameters<Client['create']>[2] = {}) {
+    async create<T extends KubeObject>(
+      resource: ResourceRef,
+      object: T,
+      options: Parameters<Client['create']>[2] = {},
+    ) {
       const answer = await verbs.create(requireKind(resource), { namespace: options.namespace, object }, options);
       return answer.object as KubeObject as T;
     },
-    async update<T extends KubeObject>(resource: ResourceRef, object: T, options: Parameters<Client['update']>[2] = {}) {
+    async update<T extends KubeObject>(
+      resource: ResourceRef,
+      object: T,
+      options: Parameters<Client['update']>[2] = {},
+    ) {
       const place = { ...placeOf(object), subresource: options.subresource };
       return (await verbs.update(requireKind(resource), place, object, options)).object as KubeObject as T;
     },
-    async patch<T extends KubeObject>(resource: ResourceRef, name: string, patch: Parameters<Client['patch']>[2], options: Parameters<Client['patch']>[3] = {}) {
+    async patch<T extends KubeObject>(
+      resource: ResourceRef,
+      name: string,
+      patch: Parameters<Client['patch']>[2],
+      options: Parameters<Client['patch']>[3] = {},
+    ) {
       const place = { namespace: options.namespace, name, subresource: options.subresource };
       return (await verbs.patch(requireKind(resource), place, patch, options)).object as KubeObject as T;
     },
@@ -62,13 +87,30 @@ export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
   };
 }
 
+/** Objects decoded before other things may run. */
+const DECODE_SLICE_OBJECTS = 256;
+
+async function decodeInSlices<T extends KubeObject>(core: RegistryCore, raws: readonly RawObject[]): Promise<T[]> {
+  const objects: T[] = [];
+  for (const raw of raws) {
+    objects.push(raw.object() as KubeObject as T);
+    if (objects.length % DECODE_SLICE_OBJECTS === 0) await new Promise<void>((resolve) => core.clock.soon(resolve));
+  }
+  return objects;
+}
+
 function placeOf(object: KubeObject): { namespace: string | undefined; name: string } {
   const name = object.metadata?.name ?? '';
   if (name === '') throw badRequest('metadata.name is missing: an update names its object');
   return { namespace: object.metadata?.namespace, name };
 }
 
-async function runBatch(core: RegistryCore, verbs: Verbs, writes: BatchWrite[], options: Parameters<Client['batch']>[1]): ReturnType<Client['batch']> {
+async function runBatch(
+  core: RegistryCore,
+  verbs: Verbs,
+  writes: BatchWrite[],
+  options: Parameters<Client['batch']>[1],
+): ReturnType<Client['batch']> {
   const planned = writes.map((write) => {
     try {
       return { planner: plannerFor(verbs, write) };
@@ -84,7 +126,8 @@ async function runBatch(core: RegistryCore, verbs: Verbs, writes: BatchWrite[], 
     if (one.error !== undefined) return { ok: false, error: one.error };
     const result = results[at];
     at += 1;
-    if (result === undefined) return { ok: false, error: new ApiError(500, 'InternalError', 'a batched write had no result') };
+    if (result === undefined)
+      return { ok: false, error: new ApiError(500, 'InternalError', 'a batched write had no result') };
     return result.ok ? { ok: true, object: result.answer.object } : result;
   });
 }
@@ -95,7 +138,11 @@ function plannerFor(verbs: Verbs, write: BatchWrite): Planner {
     case 'create':
       return plannerOf.create(requireKind(write.resource), write);
     case 'update':
-      return plannerOf.update(requireKind(write.resource), { ...placeOf(write.object), subresource: write.subresource }, write.object);
+      return plannerOf.update(
+        requireKind(write.resource),
+        { ...placeOf(write.object), subresource: write.subresource },
+        write.object,
+      );
     case 'delete':
       return plannerOf.delete(requireKind(write.resource), write, write.options ?? {});
     case 'bind':

@@ -25,7 +25,11 @@ export function requireOpenNamespace(view: StoreView, kind: Kind, namespace: str
   const stored = view.get(NAMESPACE_KEY_PREFIX + namespace);
   if (stored === undefined) throw notFound(NAMESPACES, namespace);
   throw forbidden(kind, name, `unable to create new content in namespace ${namespace} because it is being terminated`, [
-    { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' },
+    {
+      reason: 'NamespaceTerminating',
+      message: `namespace ${namespace} is being terminated`,
+      field: 'metadata.namespace',
+    },
   ]);
 }
 
@@ -43,9 +47,15 @@ export function closeMarker(namespace: string): Operation {
 export function prepareNamespace(object: NamedObject): void {
   const namespace = object as NamedObject & Namespace;
   const finalizers = namespace.spec?.finalizers ?? [];
-  namespace.spec = { ...namespace.spec, finalizers: finalizers.includes('kubernetes') ? finalizers : [...finalizers, 'kubernetes'] };
+  namespace.spec = {
+    ...namespace.spec,
+    finalizers: finalizers.includes('kubernetes') ? finalizers : [...finalizers, 'kubernetes'],
+  };
   namespace.status = { phase: 'Active' };
-  namespace.metadata.labels = { ...namespace.metadata.labels, 'kubernetes.io/metadata.name': namespace.metadata.name ?? '' };
+  namespace.metadata.labels = {
+    ...namespace.metadata.labels,
+    'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
+  };
 }
 
 /** @throws ApiError 403 for the namespaces every cluster needs. */

@@ -17,7 +17,11 @@ export interface Patch {
   duplicates?: readonly string[];
 }
 
-export function applyPatch(typeName: string, current: unknown, patch: Patch): { object: NamedObject; warnings: string[] } {
+export function applyPatch(
+  typeName: string,
+  current: unknown,
+  patch: Patch,
+): { object: NamedObject; warnings: string[] } {
   const patched = applyBody(typeName, current, patch);
   if (typeof patched !== 'object' || patched === null || Array.isArray(patched)) {
     throw new ApiError(422, 'Invalid', 'the patch does not leave an object');

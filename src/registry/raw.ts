@@ -32,3 +32,28 @@ export function rawOf(kind: Kind, value: Value): RawObject {
   const bytes = isStoredForm(kind) ? value.bytes : utf8(JSON.stringify(object()));
   return { bytes, revision: value.modRevision, value, object };
 }
+
+/** Bytes of the objects kept decoded for the selections of many watchers of one event. */
+const DECODED_BYTES_MAX = 8 * 1024 * 1024;
+
+/** The newest decoded values, to look at and never to change. */
+export class DecodedCache {
+  readonly #objects = new Map<Value, NamedObject>();
+  #bytes = 0;
+
+  peek(kind: Kind, value: Value): NamedObject {
+    // Another version of a kind has other fields: only the stored form is shared.
+    if (!isStoredForm(kind)) return objectOf(kind, value);
+    const known = this.#objects.get(value);
+    if (known !== undefined) return known;
+    const object = objectOf(kind, value);
+    this.#objects.set(value, object);
+    this.#bytes += value.bytes.length;
+    for (const oldest of this.#objects.keys()) {
+      if (this.#bytes <= DECODED_BYTES_MAX) break;
+      this.#objects.delete(oldest);
+      this.#bytes -= oldest.bytes.length;
+    }
+    return object;
+  }
+}

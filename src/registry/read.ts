@@ -42,6 +42,14 @@ export function selectionOf(kind: Kind, options: { labelSelector?: string; field
   };
 }
 
+/** One key when only one can match: `kubectl wait` and single-object informers then cost one object. */
+export function selectedRange(kind: Kind, namespace: string | undefined, selection: Selection): { from: Key; to: Key } {
+  const isPlaced = !kind.namespaced || (namespace !== undefined && namespace !== '');
+  if (selection.name === undefined || !isPlaced) return objectRange(kind, namespace);
+  const from = objectKey(kind, namespace, selection.name);
+  return { from, to: keyAfter(from) };
+}
+
 export async function readObject(
   core: RegistryCore,
   kind: Kind,
@@ -79,13 +87,25 @@ function planList(options: ListOptions): ListPlan {
       throw invalidListOptions('resourceVersionMatch', 'FieldValueNotSupported', message);
     }
     if (options.continue !== undefined && options.continue !== '') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden for continue');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch is forbidden for continue',
+      );
     }
     if (given === '') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+      );
     }
     if (match === 'Exact' && given === '0') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+      );
     }
   }
   if (options.continue !== undefined && options.continue !== '') return planContinuation(options.continue, given);
@@ -112,9 +132,10 @@ export async function readList(core: RegistryCore, kind: Kind, options: ListOpti
   const limit = options.limit ?? 0;
   if (!Number.isSafeInteger(limit) || limit < 0) throw badRequest(`limit ${limit} is not a whole number of objects`);
   const view = await viewOf(core, plan.freshness);
-  const range = objectRange(kind, options.namespace);
-  const from = plan.after === undefined ? range.from : keyAfter(range.from + plan.after);
-  const page: Page = { view, kind, range: { ...range, from }, limit, plan, prefix: range.from };
+  const range = selectedRange(kind, options.namespace, selection);
+  const prefix = objectRange(kind, options.namespace).from;
+  const from = plan.after === undefined ? range.from : keyAfter(prefix + plan.after);
+  const page: Page = { view, kind, range: { ...range, from }, limit, plan, prefix };
   return selection.everything ? readPage(page) : await readSelected(core, page, selection);
 }
 

@@ -25,8 +25,7 @@ export function conflict(resource: ResourceRef, name: string, why: string, cause
   });
 }
 
-export const MODIFIED =
-  'the object has been modified; please apply your changes to the latest version and try again';
+export const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again';
 
 export function fenced(resource: ResourceRef, name: string, term: number): ApiError {
   return conflict(resource, name, `the write is fenced: term ${term} is over`, [
@@ -60,7 +59,12 @@ export function invalidListOptions(field: string, reason: string, message: strin
 }
 
 export function expired(message: string, listContinue?: string): ApiError {
-  return new ApiError(410, 'Expired', message, listContinue === undefined ? {} : { listMeta: { continue: listContinue } });
+  return new ApiError(
+    410,
+    'Expired',
+    message,
+    listContinue === undefined ? {} : { listMeta: { continue: listContinue } },
+  );
 }
 
 export function tooOldRevision(asked: number, floor: number): ApiError {

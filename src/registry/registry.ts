@@ -9,6 +9,7 @@ import { assert } from '#src/std/assert.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
 import { inProcessClient } from './in-process-client.ts';
+import { DecodedCache } from './raw.ts';
 import { parseIpv4Range } from './services.ts';
 import { verbsFor, type Verbs } from './verbs.ts';
 
@@ -32,7 +33,10 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     nodePortRange: from.config.nodePortRange ?? NODE_PORT_RANGE_DEFAULT,
     evictionTolerationSeconds: from.config.evictionTolerationSeconds ?? EVICTION_TOLERATION_SECONDS_DEFAULT,
   };
-  assert(parseIpv4Range(config.serviceCidr) !== undefined, `serviceCidr ${config.serviceCidr} is not an IPv4 range such as ${SERVICE_CIDR_DEFAULT}`);
+  assert(
+    parseIpv4Range(config.serviceCidr) !== undefined,
+    `serviceCidr ${config.serviceCidr} is not an IPv4 range such as ${SERVICE_CIDR_DEFAULT}`,
+  );
   const core: RegistryCore = {
     clock: from.clock,
     random: from.random,
@@ -40,6 +44,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     proposer: from.proposer,
     reader: from.reader,
     config,
+    decoded: new DecodedCache(),
   };
   return {
     config,

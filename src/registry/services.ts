@@ -72,6 +72,7 @@ export function claimAddresses(
   const refuse = (cause: StatusCause): ApiError => invalid(place.kind, name, [cause]);
   const owned = new Set(old === undefined ? [] : claimedKeys(old));
   keepAllocated(service, old);
+  dropForeignFields(service, old);
   const taken = (key: Key): boolean => !owned.has(key) && place.view.get(key) !== undefined;
   fillClusterIp(place.core, service, taken, refuse);
   fillNodePorts(place.core, service, taken, refuse);
@@ -130,8 +131,26 @@ function keepAllocated(service: ServiceObject, old: ServiceObject | undefined): 
   if (!hasNodePorts(service) || !hasNodePorts(old)) return;
   for (const port of spec.ports ?? []) {
     if ((port.nodePort ?? 0) > 0) continue;
-    const before = oldSpec.ports?.find((p) => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'));
+    const before = oldSpec.ports?.find(
+      (p) => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+    );
     if (before?.nodePort !== undefined) port.nodePort = before.nodePort;
+  }
+}
+
+/** A change of type takes along what only the old type had, if it was left as it was (as Kubernetes' strategy does). */
+function dropForeignFields(service: ServiceObject, old: ServiceObject | undefined): void {
+  const spec = service.spec;
+  const oldSpec = old?.spec;
+  if (old === undefined || spec === undefined || oldSpec === undefined) return;
+  if (hasNodePorts(old) && !hasNodePorts(service)) {
+    if (spec.externalTrafficPolicy === oldSpec.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+    if (spec.healthCheckNodePort === oldSpec.healthCheckNodePort) delete spec.healthCheckNodePort;
+  }
+  if (oldSpec.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
+    if (spec.allocateLoadBalancerNodePorts === oldSpec.allocateLoadBalancerNodePorts)
+      delete spec.allocateLoadBalancerNodePorts;
+    if (spec.loadBalancerClass === oldSpec.loadBalancerClass) delete spec.loadBalancerClass;
   }
 }
 
@@ -165,7 +184,9 @@ function checkIp(core: RegistryCore, ip: string, taken: (key: Key) => boolean, r
       message: `Invalid value: ${JSON.stringify([ip])}: failed to allocate IP ${ip}: ${why}`,
     });
   if (range === undefined || address === undefined || address <= range.base || address >= range.base + range.size - 1) {
-    throw failed(`the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${core.config.serviceCidr}`);
+    throw failed(
+      `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${core.config.serviceCidr}`,
+    );
   }
   if (taken(serviceIpKey(ip))) throw failed('provided IP is already allocated');
 }
@@ -215,11 +236,16 @@ function fillNodePorts(core: RegistryCore, service: ServiceObject, taken: (key: 
     const nodePort = port.nodePort ?? 0;
     if (nodePort === 0) return;
     const failed = (why: string): ApiError =>
-      refuse({ reason: 'FieldValueInvalid', field: `spec.ports[${i}].nodePort`, message: `Invalid value: ${nodePort}: ${why}` });
+      refuse({
+        reason: 'FieldValueInvalid',
+        field: `spec.ports[${i}].nodePort`,
+        message: `Invalid value: ${nodePort}: ${why}`,
+      });
     if (nodePort < from || nodePort > to) {
       throw failed(`provided port is not in the valid range. The range of valid ports is ${from}-${to}`);
     }
-    if (taken(keyOf(port, nodePort)) || chosen.has(keyOf(port, nodePort))) throw failed('provided port is already allocated');
+    if (taken(keyOf(port, nodePort)) || chosen.has(keyOf(port, nodePort)))
+      throw failed('provided port is already allocated');
     chosen.add(keyOf(port, nodePort));
   });
   ports.forEach((port, i) => {
@@ -227,7 +253,11 @@ function fillNodePorts(core: RegistryCore, service: ServiceObject, taken: (key: 
     const free = (n: number): boolean => !taken(keyOf(port, n)) && !chosen.has(keyOf(port, n));
     const found = pick(core.random, from, to, free);
     if (found === undefined) {
-      throw refuse({ reason: 'FieldValueInvalid', field: `spec.ports[${i}].nodePort`, message: `Invalid value: 0: failed to allocate a nodePort: range ${from}-${to} is full` });
+      throw refuse({
+        reason: 'FieldValueInvalid',
+        field: `spec.ports[${i}].nodePort`,
+        message: `Invalid value: 0: failed to allocate a nodePort: range ${from}-${to} is full`,
+      });
     }
     port.nodePort = found;
     chosen.add(keyOf(port, found));

@@ -1,5 +1,4 @@
 /** The parts of an object with verbs of their own: scale, binding, eviction. */
-import { ApiError } from '#src/api/api-error.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import { formatTime, withCondition } from '#src/api/metadata.ts';
 import type { KubeObject, ObjectMeta } from '#src/api/object.ts';
@@ -30,7 +29,7 @@ export function scaleOf(object: NamedObject): Scale {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined)),
-    spec: { ...(scalable.spec?.replicas === undefined ? {} : { replicas: scalable.spec.replicas }) },
+    spec: scalable.spec?.replicas === undefined ? {} : { replicas: scalable.spec.replicas },
     status: { replicas: scalable.status?.replicas ?? 0, ...(selector === '' ? {} : { selector }) },
   };
 }
@@ -49,11 +48,17 @@ export function withScale(kind: Kind, object: NamedObject, wanted: KubeObject): 
   const replicas = scale.spec?.replicas ?? 0;
   const name = object.metadata.name ?? '';
   if ((scale.metadata?.name ?? name) !== name) {
-    throw badRequest(`the name of the object (${scale.metadata?.name ?? ''}) does not match the name on the URL (${name})`);
+    throw badRequest(
+      `the name of the object (${scale.metadata?.name ?? ''}) does not match the name on the URL (${name})`,
+    );
   }
   if (!Number.isInteger(replicas) || replicas < 0) {
     throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, [
-      { reason: 'FieldValueInvalid', field: 'spec.replicas', message: `Invalid value: ${replicas}: must be greater than or equal to 0` },
+      {
+        reason: 'FieldValueInvalid',
+        field: 'spec.replicas',
+        message: `Invalid value: ${replicas}: must be greater than or equal to 0`,
+      },
     ]);
   }
   const scalable = object as NamedObject & Scalable;
@@ -78,7 +83,9 @@ export function bound(object: NamedObject, request: BindingRequest): NamedObject
   const pod = object as NamedObject & Pod;
   const name = pod.metadata.name ?? '';
   if (request.node === '') {
-    throw invalid({ group: '', kind: 'Binding' }, name, [{ reason: 'FieldValueRequired', field: 'target.name', message: 'Required value' }]);
+    throw invalid({ group: '', kind: 'Binding' }, name, [
+      { reason: 'FieldValueRequired', field: 'target.name', message: 'Required value' },
+    ]);
   }
   if (request.uid !== '' && request.uid !== pod.metadata.uid) {
     const why = `Precondition failed: UID in precondition: ${request.uid}, UID in object meta: ${pod.metadata.uid ?? ''}`;
@@ -109,10 +116,4 @@ export function evictionOptions(eviction: KubeObject, name: string): Record<stri
   const sent = eviction as KubeObject & { deleteOptions?: Record<string, unknown> };
   if ((sent.metadata?.name ?? name) !== name) throw badRequest('name in URL does not match name in Eviction object');
   return sent.deleteOptions ?? {};
-}
-
-export function unknownSubresource(subresource: string): ApiError {
-  return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {
-    details: { causes: [{ reason: 'UnexpectedServerResponse', message: `there is no subresource ${JSON.stringify(subresource)}` }] },
-  });
 }

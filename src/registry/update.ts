@@ -35,7 +35,15 @@ export interface UpdateRequest {
 }
 
 /** The fields each subresource may write, beside those of metadata. Others keep what they were. */
-const SUBRESOURCE_FIELDS: Record<string, string[]> = { binding: ['spec', 'status'], status: ['status'], finalize: ['spec'], scale: ['spec'], ephemeralcontainers: ['spec'], resize: ['spec'], approval: ['status'] };
+const SUBRESOURCE_FIELDS: Record<string, string[]> = {
+  binding: ['spec', 'status'],
+  status: ['status'],
+  finalize: ['spec'],
+  scale: ['spec'],
+  ephemeralcontainers: ['spec'],
+  resize: ['spec'],
+  approval: ['status'],
+};
 
 export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner {
   const { kind, namespace, name } = request;
@@ -76,7 +84,15 @@ interface Outcome {
 function planOf(at: Outcome): Plan {
   const { request, key, value, current, updated } = at;
   const { kind, name } = request;
-  const unchanged: Plan = { resource: kind, name, outcome: 'unchanged', object: current, conditions: [], operations: [], warnings: at.warnings };
+  const unchanged: Plan = {
+    resource: kind,
+    name,
+    outcome: 'unchanged',
+    object: current,
+    conditions: [],
+    operations: [],
+    warnings: at.warnings,
+  };
   if (deepEqual(withoutRevision(updated), withoutRevision(current))) return unchanged;
   const conditions = [{ type: 'modRevision' as const, key, revision: value.modRevision }, ...at.claims.conditions];
   if (isFinished(kind, updated)) {
@@ -111,7 +127,11 @@ function checkPreconditions(request: UpdateRequest, wanted: NamedObject, current
   if (revision === '' || revision === '0') {
     if (request.isPut && !kind.allowUnconditionalUpdate) {
       throw invalid(kind, name, [
-        { reason: 'FieldValueInvalid', field: 'metadata.resourceVersion', message: 'Invalid value: 0: must be specified for an update' },
+        {
+          reason: 'FieldValueInvalid',
+          field: 'metadata.resourceVersion',
+          message: 'Invalid value: 0: must be specified for an update',
+        },
       ]);
     }
     return;
@@ -126,7 +146,8 @@ function carryOver(request: UpdateRequest, wanted: NamedObject, current: NamedOb
   const fields = SUBRESOURCE_FIELDS[subresource];
   // A status write may change labels and annotations, but not who owns or holds the object.
   const metadata = subresource === '' ? sent : { ...current.metadata, ...pickOf(sent, ['labels', 'annotations']) };
-  if (subresource === 'status' && kind.resource !== 'pods' && sent.finalizers !== undefined) metadata.finalizers = sent.finalizers;
+  if (subresource === 'status' && kind.resource !== 'pods' && sent.finalizers !== undefined)
+    metadata.finalizers = sent.finalizers;
   const updated = subresource === '' ? { ...wanted } : { ...current };
   const from = wanted as unknown as Record<string, unknown>;
   const into = updated as unknown as Record<string, unknown>;
@@ -143,7 +164,10 @@ function carryOver(request: UpdateRequest, wanted: NamedObject, current: NamedOb
   return updated;
 }
 
-function pickOf(metadata: NamedObject['metadata'], keys: ('labels' | 'annotations')[]): Partial<NamedObject['metadata']> {
+function pickOf(
+  metadata: NamedObject['metadata'],
+  keys: ('labels' | 'annotations')[],
+): Partial<NamedObject['metadata']> {
   return Object.fromEntries(keys.map((key) => [key, metadata[key]]));
 }
 
@@ -179,7 +203,10 @@ const SYSTEM_FIELDS = [
 /** spec.finalizers of a Namespace changes only through its finalize subresource. */
 function keepNamespaceFinalizers(updated: NamedObject, current: NamedObject): void {
   const spec = (current as NamedObject & Namespace).spec;
-  (updated as NamedObject & Namespace).spec = { ...(updated as NamedObject & Namespace).spec, ...(spec?.finalizers === undefined ? {} : { finalizers: spec.finalizers }) };
+  (updated as NamedObject & Namespace).spec = {
+    ...(updated as NamedObject & Namespace).spec,
+    ...(spec?.finalizers === undefined ? {} : { finalizers: spec.finalizers }),
+  };
 }
 
 function bumpGeneration(kind: Kind, updated: NamedObject, current: NamedObject): void {

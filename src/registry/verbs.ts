@@ -16,7 +16,7 @@ import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
 import { readList, readObject, type RawList } from './read.ts';
 import { methodNotAllowed } from './refusals.ts';
-import { bound, evictionOptions, scaleOf, unknownSubresource, withScale } from './subresources.ts';
+import { bound, evictionOptions, scaleOf, withScale } from './subresources.ts';
 import { planUpdate, type UpdateRequest } from './update.ts';
 import { openWatch, type RawWatch } from './watch.ts';
 
@@ -34,15 +34,26 @@ export interface EdgeWriteOptions extends WriteOptions {
 export interface Verbs {
   readonly identity: Identity;
   /** @throws ApiError 403 unless this identity may. */
-  require(kind: Kind, verb: string, place: { namespace?: string | undefined; name?: string | undefined; subresource?: string | undefined }): void;
+  require(
+    kind: Kind,
+    verb: string,
+    place: { namespace?: string | undefined; name?: string | undefined; subresource?: string | undefined },
+  ): void;
   get(kind: Kind, place: Place & { resourceVersion?: string | undefined }): Promise<RawObject>;
   /** The Scale of the object. */
   getScale(kind: Kind, place: Place): Promise<KubeObject>;
   list(kind: Kind, options: ListOptions): Promise<RawList>;
   watch(kind: Kind, options: WatchOptions): Promise<RawWatch>;
-  create(kind: Kind, what: { namespace?: string | undefined; object: KubeObject }, options: WriteOptions): Promise<WriteAnswer>;
+  create(
+    kind: Kind,
+    what: { namespace?: string | undefined; object: KubeObject },
+    options: WriteOptions,
+  ): Promise<WriteAnswer>;
   /** POST pods/NAME/binding. */
-  bind(place: Place & { kind: Kind; node: string; uid: string; annotations?: Record<string, string> }, options: WriteOptions): Promise<WriteAnswer>;
+  bind(
+    place: Place & { kind: Kind; node: string; uid: string; annotations?: Record<string, string> },
+    options: WriteOptions,
+  ): Promise<WriteAnswer>;
   /** POST pods/NAME/eviction. */
   evict(kind: Kind, place: Place, eviction: KubeObject, options: WriteOptions): Promise<WriteAnswer>;
   update(kind: Kind, place: Place, object: KubeObject, options: WriteOptions): Promise<WriteAnswer>;
@@ -66,7 +77,14 @@ const DELETE_LOT_OBJECTS = 256;
 
 export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
   const require: Verbs['require'] = (kind, verb, place) => {
-    requireAllowed({ identity, verb, resource: kind, namespace: kind.namespaced ? place.namespace : undefined, name: place.name, subresource: nonEmpty(place.subresource) });
+    requireAllowed({
+      identity,
+      verb,
+      resource: kind,
+      namespace: kind.namespaced ? place.namespace : undefined,
+      name: place.name,
+      subresource: nonEmpty(place.subresource),
+    });
   };
   const plannerOf = plannerMakers(core, identity, require);
   return {
@@ -97,7 +115,11 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
     async evict(kind, place, eviction, options) {
       require(kind, 'create', { ...place, subresource: 'eviction' });
       const deletion = { ...(evictionOptions(eviction, place.name) as DeleteOptions), ...options };
-      return await commit(core, planDelete(core, { kind, namespace: place.namespace, name: place.name, identity, options: deletion }), deletion);
+      return await commit(
+        core,
+        planDelete(core, { kind, namespace: place.namespace, name: place.name, identity, options: deletion }),
+        deletion,
+      );
     },
     update: async (kind, place, object, options) => {
       const answer = await commit(core, plannerOf.update(kind, place, object), options);
@@ -122,7 +144,8 @@ function nonEmpty(text: string | undefined): string | undefined {
 }
 
 function requireVerb(kind: Kind, verb: Verb): void {
-  if (!kind.verbs.includes(verb)) throw methodNotAllowed(`the server does not allow this method on the requested resource`);
+  if (!kind.verbs.includes(verb))
+    throw methodNotAllowed(`the server does not allow this method on the requested resource`);
 }
 
 /** What the client sees of a written scale is the Scale. */
@@ -159,15 +182,27 @@ function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['r
   };
 }
 
-function putRequest(core: RegistryCore, identity: Identity, kind: Kind, place: Place, object: KubeObject): UpdateRequest {
+function putRequest(
+  core: RegistryCore,
+  identity: Identity,
+  kind: Kind,
+  place: Place,
+  object: KubeObject,
+): UpdateRequest {
   const subresource = place.subresource ?? '';
   const wanted = { ...object, metadata: { ...object.metadata } } as NamedObject;
   const base = { kind, namespace: place.namespace, name: place.name, subresource, identity, isPut: true };
   if (subresource === 'scale') {
-    return { ...base, isPut: false, produce: (current) => ({ object: withScale(kind, current, object), warnings: [] }) };
+    return {
+      ...base,
+      isPut: false,
+      produce: (current) => ({ object: withScale(kind, current, object), warnings: [] }),
+    };
   }
   const mayCreate = subresource === '' && kind.allowCreateOnUpdate && (wanted.metadata.resourceVersion ?? '') === '';
-  const createInstead = mayCreate ? planCreate(core, { kind, namespace: place.namespace, object, identity }) : undefined;
+  const createInstead = mayCreate
+    ? planCreate(core, { kind, namespace: place.namespace, object, identity })
+    : undefined;
   return {
     ...base,
     produce: () => ({ object: wanted, warnings: [] }),
@@ -184,7 +219,15 @@ function planPatch(core: RegistryCore, identity: Identity, kind: Kind, place: Pl
     const patched = applyPatch(typeName, scaleOf(current), patch);
     return { object: withScale(kind, current, patched.object), warnings: patched.warnings };
   };
-  return planUpdate(core, { kind, namespace: place.namespace, name: place.name, subresource, identity, produce, isPut: false });
+  return planUpdate(core, {
+    kind,
+    namespace: place.namespace,
+    name: place.name,
+    subresource,
+    identity,
+    produce,
+    isPut: false,
+  });
 }
 
 async function deleteCollection(
@@ -199,7 +242,13 @@ async function deleteCollection(
     const lot = objects.slice(at, at + DELETE_LOT_OBJECTS);
     const planners = lot.map(({ metadata: { namespace, name = '', uid } }) =>
       // Only what was listed: a new object of the same name stays.
-      planDelete(core, { kind, namespace, name, identity, options: { ...options, preconditions: { ...(uid === undefined ? {} : { uid }), ...options.preconditions } } }),
+      planDelete(core, {
+        kind,
+        namespace,
+        name,
+        identity,
+        options: { ...options, preconditions: { ...(uid === undefined ? {} : { uid }), ...options.preconditions } },
+      }),
     );
     const results = await commitAll(core, planners, options);
     results.forEach((result, i) => {
@@ -214,5 +263,3 @@ async function deleteCollection(
 function isGone(error: Error): boolean {
   return error instanceof ApiError && (error.reason === 'NotFound' || error.reason === 'Conflict');
 }
-
-export { unknownSubresource };

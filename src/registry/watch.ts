@@ -10,9 +10,8 @@ import type { StoreEvent } from '#src/store/command.ts';
 import type { StoreView, StoreWatch } from '#src/store/view.ts';
 import type { WatchOptions } from './client.ts';
 import { viewOf, type RegistryCore } from './core.ts';
-import { objectRange } from './keys.ts';
 import { rawOf, type NamedObject, type RawObject } from './raw.ts';
-import { freshnessOf, selectionOf, type Selection } from './read.ts';
+import { freshnessOf, selectedRange, selectionOf, type Selection } from './read.ts';
 import { expired, invalidListOptions, tooOldRevision } from './refusals.ts';
 
 export type RawWatchEvent =
@@ -48,7 +47,7 @@ export async function openWatch(core: RegistryCore, kind: Kind, options: WatchOp
   const given = options.resourceVersion ?? '';
   const freshness = freshnessOf(given);
   const view = await viewOf(core, freshness);
-  const range = objectRange(kind, options.namespace);
+  const range = selectedRange(kind, options.namespace, selection);
   // Without a revision, at 0 and for WatchList the current objects come first.
   const fromNow = freshness.type === 'atLeast' && options.sendInitialEvents !== true;
   const start: WatchStart = fromNow
@@ -61,16 +60,29 @@ export async function openWatch(core: RegistryCore, kind: Kind, options: WatchOp
 function checkInitialEvents(options: WatchOptions): void {
   if (options.sendInitialEvents === undefined) {
     if (options.resourceVersionMatch !== undefined && options.resourceVersionMatch !== '') {
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+      throw invalidListOptions(
+        'resourceVersionMatch',
+        'FieldValueForbidden',
+        'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+      );
     }
     return;
   }
   if (options.resourceVersionMatch !== 'NotOlderThan') {
-    throw invalidListOptions('resourceVersionMatch', 'FieldValueForbidden', 'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+    throw invalidListOptions(
+      'resourceVersionMatch',
+      'FieldValueForbidden',
+      'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+    );
   }
 }
 
-function initialOf(view: StoreView, kind: Kind, range: { from: string; to: string }, options: WatchOptions): WatchStart {
+function initialOf(
+  view: StoreView,
+  kind: Kind,
+  range: { from: string; to: string },
+  options: WatchOptions,
+): WatchStart {
   if (options.sendInitialEvents === false) return { initial: [], revision: view.revision, endsWithBookmark: false };
   const found = view.range({ ...range, limit: 0 });
   return {
@@ -90,15 +102,22 @@ function watchStore(view: StoreView, range: { from: string; to: string }, afterR
 }
 
 /** How an event looks through a selection: entering is ADDED, leaving is DELETED with the new state. */
-export function selectEvent(kind: Kind, selection: Selection, event: StoreEvent): RawWatchEvent | undefined {
+export function selectEvent(
+  core: RegistryCore,
+  kind: Kind,
+  selection: Selection,
+  event: StoreEvent,
+): RawWatchEvent | undefined {
   if (event.type === 'delete') {
     const object = rawOf(kind, event.value);
-    return selection.everything || selection.matches(object.object()) ? { type: 'DELETED', object } : undefined;
+    return selection.everything || selection.matches(core.decoded.peek(kind, event.value))
+      ? { type: 'DELETED', object }
+      : undefined;
   }
   const object = rawOf(kind, event.value);
   if (selection.everything) return { type: event.previous === undefined ? 'ADDED' : 'MODIFIED', object };
-  const matches = selection.matches(object.object());
-  const matched = event.previous !== undefined && selection.matches(rawOf(kind, event.previous).object());
+  const matches = selection.matches(core.decoded.peek(kind, event.value));
+  const matched = event.previous !== undefined && selection.matches(core.decoded.peek(kind, event.previous));
   if (matches) return { type: matched ? 'MODIFIED' : 'ADDED', object };
   if (!matched || event.previous === undefined) return undefined;
   // The client must drop what it had: it gets the object as it last matched, at the revision of the change.
@@ -111,7 +130,12 @@ const encoder = new TextEncoder();
 
 function detached(object: NamedObject, at: RawObject): RawObject {
   const json = JSON.stringify(object);
-  return { bytes: encoder.encode(json), revision: at.revision, value: at.value, object: () => JSON.parse(json) as NamedObject };
+  return {
+    bytes: encoder.encode(json),
+    revision: at.revision,
+    value: at.value,
+    object: () => JSON.parse(json) as NamedObject,
+  };
 }
 
 type Ending = { type: 'over' } | { type: 'failed'; error: unknown };
@@ -132,7 +156,13 @@ class PulledWatch implements RawWatch {
   #endBookmarkDue: boolean;
   #reading = false;
   #ready: StoreEvent[] = [];
-  #bookmarkDue = false;
+  /**
+   * The progress when a bookmark became due. Sampled in the timer's own turn: later, events may have been
+   * taken from the store and not yet be in `ready`, and a bookmark past them would lose them.
+   */
+  #bookmarkDue: number | undefined;
+  /** Every event at or below was given to the reader or is none of its business. */
+  #processed: number;
   #ending: Ending | undefined;
   #wake: (() => void) | undefined;
 
@@ -151,10 +181,12 @@ class PulledWatch implements RawWatch {
     this.#watch = from.watch;
     this.#bookmarks = from.options.allowBookmarks === true;
     this.#endBookmarkDue = from.start.endsWithBookmark;
+    this.#processed = from.start.revision;
     const seconds = from.options.timeoutSeconds;
     this.#timers = {
       bookmark: undefined,
-      timeout: seconds === undefined ? undefined : from.core.clock.after(seconds * 1000, () => this.#end({ type: 'over' })),
+      timeout:
+        seconds === undefined ? undefined : from.core.clock.after(seconds * 1000, () => this.#end({ type: 'over' })),
     };
     this.#armBookmark();
   }
@@ -179,10 +211,10 @@ class PulledWatch implements RawWatch {
         continue;
       }
       if (this.#ending !== undefined) return this.#finish(this.#ending);
-      if (this.#bookmarkDue) {
-        this.#bookmarkDue = false;
+      if (this.#bookmarkDue !== undefined) {
+        const revision = Math.max(this.#bookmarkDue, this.#processed);
+        this.#bookmarkDue = undefined;
         this.#armBookmark();
-        const revision = Math.max(this.#watch.progress(), this.#start.revision);
         return [{ type: 'BOOKMARK', revision, initialEventsEnd: false }];
       }
       await this.#wait();
@@ -204,7 +236,8 @@ class PulledWatch implements RawWatch {
 
   #selectReady(): RawWatchEvent[] {
     const lot = this.#ready.splice(0, SELECT_LOT_EVENTS);
-    const seen = lot.map((event) => selectEvent(this.#kind, this.#selection, event));
+    this.#processed = Math.max(this.#processed, lot.at(-1)?.revision ?? 0);
+    const seen = lot.map((event) => selectEvent(this.#core, this.#kind, this.#selection, event));
     return seen.filter((event) => event !== undefined);
   }
 
@@ -236,7 +269,7 @@ class PulledWatch implements RawWatch {
   #armBookmark(): void {
     if (!this.#bookmarks) return;
     this.#timers.bookmark = this.#core.clock.after(BOOKMARK_INTERVAL_MS, () => {
-      this.#bookmarkDue = true;
+      this.#bookmarkDue = this.#watch.progress();
       this.#notify();
     });
   }
@@ -253,8 +286,10 @@ class PulledWatch implements RawWatch {
   #finish(ending: Ending): undefined {
     if (ending.type === 'over') return undefined;
     const { error } = ending;
-    if (isFault(error, 'STORE_COMPACTED')) throw tooOldRevision(this.#watch.progress(), this.#core.reader.local().compactedRevision);
-    if (isFault(error, 'STORE_WATCH_OVERFLOW')) throw expired('the watch was too slow: more events waited than its queue holds; list and watch again');
+    if (isFault(error, 'STORE_COMPACTED'))
+      throw tooOldRevision(this.#watch.progress(), this.#core.reader.local().compactedRevision);
+    if (isFault(error, 'STORE_WATCH_OVERFLOW'))
+      throw expired('the watch was too slow: more events waited than its queue holds; list and watch again');
     throw error;
   }
 

@@ -32,6 +32,28 @@ export function encodeItem(item: BatchItem): Uint8Array {
   return writer.take();
 }
 
+/** Transactions one after the other, to be put in an item by `assembleItem`: their size is known before they have a sequence. */
+export function encodeTransactions(transactions: readonly Transaction[]): Uint8Array {
+  const writer = new ByteWriter(sizeHint(transactions));
+  for (const transaction of transactions) writeTransaction(writer, transaction);
+  return writer.take();
+}
+
+/** One batch item of what `encodeTransactions` made; `count`: transactions in all of them. */
+export function assembleItem(options: {
+  session: string;
+  sequence: number;
+  count: number;
+  bodies: readonly Uint8Array[];
+}): Uint8Array {
+  const writer = new ByteWriter(options.bodies.reduce((sum, body) => sum + body.length, 96));
+  writer.string(options.session);
+  writer.varint(options.sequence);
+  writer.varint(options.count);
+  for (const body of options.bodies) writer.raw(body);
+  return writer.view();
+}
+
 /** The entry data of a batch of encoded items, in this order. */
 export function joinItems(items: readonly Uint8Array[]): Uint8Array {
   let length = BATCH_HEADER_BYTES;

@@ -43,10 +43,12 @@ export interface Store extends StoreView {
   /** Open watches. */
   readonly watches: number;
   /**
-   * Apply the command of a committed entry; indexes must ascend. One item per batch item, in order; none for
-   * other commands. An entry this program cannot read is an assertion failure: stop, do not skip.
+   * Apply the command of a committed entry; indexes must ascend. One item per batch item, in order; for the
+   * opening of a session one of sequence 0. An entry this program cannot read is an assertion failure: stop, do not skip.
    */
   apply(entry: { index: number; term: number; data: Uint8Array }): AppliedItem[];
+  /** What became of a sequence, `unknown` below the window or without the session; undefined: not applied yet. */
+  outcomeOf(session: string, sequence: number): Outcome | undefined;
   /** Capture the whole state; applying may go on while it is read. */
   snapshot(): StoreSnapshot;
   /** Replace everything by what a snapshot holds. Watches read on from its history or fail with STORE_COMPACTED. */
@@ -113,6 +115,7 @@ class MemoryStore implements Store {
         break;
       case 'openSession':
         state.sessions.open(command.session, entry.index);
+        applied.push({ session: command.session, sequence: 0, outcome: { type: 'done', results: [] } });
         state.hash = mixString(state.hash, command.session);
         break;
       case 'compact':
@@ -166,6 +169,10 @@ class MemoryStore implements Store {
   watch(options: { from: Key; to: Key; afterRevision: number; queueBytesMax: number }): StoreWatch {
     this.#checkRevision('watch', options.afterRevision);
     return this.#hub.open(options);
+  }
+
+  outcomeOf(session: string, sequence: number): Outcome | undefined {
+    return this.#state.sessions.judge(session, sequence);
   }
 
   snapshot(): StoreSnapshot {

@@ -17,6 +17,8 @@ export interface MemoryReplica {
   counts: { confirmed: number; proposed: number };
   /** Called once before the next proposal is applied: somebody is faster. */
   interfere(act: () => Promise<unknown>): void;
+  /** The local state stays behind from now on, until a read is confirmed or a proposal applied. */
+  lag(): void;
   /** Apply transactions as another node would. */
   apply(transactions: Transaction[]): TransactionResult[];
 }
@@ -28,11 +30,15 @@ export function memoryReplica(): MemoryReplica {
   let term = 1;
   let index = 0;
   let sequence = 0;
+  const log: Parameters<Store['apply']>[0][] = [];
+  let stale: Store | undefined;
   let interference: (() => Promise<unknown>) | undefined;
   const counts = { confirmed: 0, proposed: 0 };
   const run = (command: Command): ReturnType<Store['apply']> => {
     index += 1;
-    return store.apply({ index, term, data: encodeCommand(command) });
+    const entry = { index, term, data: encodeCommand(command) };
+    log.push(entry);
+    return store.apply(entry);
   };
   run({ version: 1, type: 'openSession', session: SESSION });
   const apply = (transactions: Transaction[]): TransactionResult[] => {
@@ -47,16 +53,23 @@ export function memoryReplica(): MemoryReplica {
       const act = interference;
       interference = undefined;
       await act?.();
+      stale = undefined;
       return apply(transactions);
     },
   };
   const reader: Reader = {
-    local: () => store,
+    local: () => stale ?? store,
     confirm: async (freshness) => {
       if (freshness.type === 'linearizable') counts.confirmed += 1;
       if (freshness.type === 'atLeast' && freshness.revision > store.revision) {
-        throw new Fault('REPLICA_FUTURE_REVISION', `revision ${freshness.revision} is ahead of ${store.revision}`, 'later');
+        throw new Fault(
+          'REPLICA_FUTURE_REVISION',
+          `revision ${freshness.revision} is ahead of ${store.revision}`,
+          'later',
+        );
       }
+      if (freshness.type === 'any') return stale ?? store;
+      stale = undefined;
       return store;
     },
   };
@@ -66,6 +79,10 @@ export function memoryReplica(): MemoryReplica {
     reader,
     counts,
     apply,
+    lag: () => {
+      stale = createStore();
+      for (const entry of log) stale.apply(entry);
+    },
     setTerm: (next) => {
       term = next;
     },

@@ -1,0 +1,122 @@
+/**
+ * `kontiki server`: one node in the foreground, with real drivers.
+ * SIGTERM and SIGINT stop it cleanly (leadership moves first, containers go on); a fault that
+ * makes going on unsafe ends the process with exit code 1 and one clear line.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parse, parseAllDocuments } from 'yaml';
+import { createClock } from '#src/drivers/clock.ts';
+import { createCrypto } from '#src/drivers/crypto.ts';
+import { createDataplane } from '#src/drivers/dataplane/dataplane.ts';
+import { createDisk } from '#src/drivers/disk.ts';
+import { createHttp } from '#src/drivers/http.ts';
+import { createLog } from '#src/drivers/log.ts';
+import { createNetwork } from '#src/drivers/network.ts';
+import { createRandom } from '#src/drivers/random.ts';
+import { chooseRuntime } from '#src/drivers/runtime.ts';
+import type { KubeObject } from '#src/api/object.ts';
+import { parseNodeConfig } from '#src/node/config.ts';
+import { createNode } from '#src/node/node.ts';
+import { Fault, messageOf } from '#src/std/fault.ts';
+import { readFlags, textFlag, UsageError } from './usage.ts';
+
+const STOP_DEADLINE_MS = 15_000;
+
+function readSettings(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8')) as unknown;
+  } catch (error) {
+    throw new Fault('CONFIG_INVALID', `--config ${file} cannot be read: ${messageOf(error)}`, 'never', error);
+  }
+}
+
+function readManifests(): KubeObject[] {
+  const directory = fileURLToPath(new URL('../../cluster-config/manifests/', import.meta.url));
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.yaml'))
+    .toSorted()
+    .flatMap((name) =>
+      parseAllDocuments(readFileSync(directory + name, 'utf8')).map((document) => document.toJS() as KubeObject | null),
+    )
+    .filter((object) => object !== null);
+}
+
+/** Texts for `kubectl explain`, made at install time; without them the rest works. */
+function readDescriptions(): Record<string, string> {
+  try {
+    return JSON.parse(
+      readFileSync(fileURLToPath(new URL('../../.cache/descriptions.json', import.meta.url)), 'utf8'),
+    ) as Record<string, string>;
+  } catch {
+    return {}; // Not made on this machine.
+  }
+}
+
+export async function serverCommand(args: string[]): Promise<number> {
+  const flags = readFlags(args, { config: { type: 'string' }, data: { type: 'string' } });
+  const configFile = textFlag(flags, 'config', '');
+  const data = textFlag(flags, 'data', '');
+  if (configFile === '' || data === '') throw new UsageError('--config FILE and --data DIR are both needed');
+  const config = parseNodeConfig(readSettings(configFile));
+  const log = createLog({ level: config.logLevel }, config.name);
+  const clock = createClock();
+  const choice = await createDataplane({ log });
+  const runtime = await chooseRuntime({
+    wanted: config.runtime,
+    node: config.name,
+    directory: data,
+    routed: choice.mode === 'routed',
+    clock,
+    log,
+  });
+
+  const finished = Promise.withResolvers<number>();
+  const node = createNode({
+    ports: {
+      clock,
+      random: createRandom(),
+      crypto: createCrypto(),
+      disk: createDisk(data),
+      network: createNetwork(),
+      http: createHttp(),
+      runtime,
+      dataplane: choice.dataplane,
+      log,
+    },
+    config,
+    host: { cpuMillis: cpus().length * 1000, memoryBytes: totalmem(), pid: process.pid, mode: choice.mode },
+    manifests: readManifests(),
+    descriptions: readDescriptions(),
+    onFatal(fault) {
+      log.error(`this node cannot go on: ${fault.message}`, { code: fault.code });
+      finished.resolve(1);
+    },
+  });
+
+  const stop = (signal: string): void => {
+    log.info(`stopping on ${signal}`);
+    const deadline = setTimeout(() => finished.resolve(1), STOP_DEADLINE_MS);
+    node.stop().then(
+      () => {
+        clearTimeout(deadline);
+        finished.resolve(0);
+      },
+      (error: unknown) => {
+        log.error('stopping failed', { error: messageOf(error) });
+        finished.resolve(1);
+      },
+    );
+  };
+  process.once('SIGTERM', () => stop('SIGTERM'));
+  process.once('SIGINT', () => stop('SIGINT'));
+  // A mistake of ours: better to stop than to go on from a state nobody has thought of.
+  process.on('uncaughtException', (error) => {
+    log.error(`a mistake in Kontiki, the node stops: ${error.stack ?? error.message}`);
+    process.exit(70);
+  });
+  await node.start();
+  const code = await finished.promise;
+  process.exit(code);
+}

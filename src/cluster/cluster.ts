@@ -1,0 +1,131 @@
+/**
+ * How a cluster begins and how nodes come into it: trust roots, identities, join tokens, address
+ * ranges, voters. The first node bootstraps; every other one joins, also on the same host.
+ * Owns: the records under /kontiki/ and the identity of a data directory.
+ * Imports: std, ports, replica's doors, the store's transactions. Never: Kubernetes objects.
+ * Read next: pki.ts (which root signs what), join.ts (the token), records.ts, voters.ts.
+ */
+import type { Crypto } from '#src/ports/crypto.ts';
+import type { Random } from '#src/ports/random.ts';
+import type { Membership } from '#src/replica/membership.ts';
+import { Fault, isFault } from '#src/std/fault.ts';
+import type { Identity, Keys } from './identity.ts';
+import { createSecret, formatToken, hashOf, hex, unhex, type JoinAnswer, type JoinRequest } from './join.ts';
+import { createTrust, issueAdmin, issuePeer, issueServing, openTrust, publicTrust, sealTrust, type Leaf, type Trust } from './pki.ts';
+import { formatRange, nodeRange, nodeRangeCount, parseRange } from './ranges.ts';
+import { bootstrapTransaction, type Records } from './records.ts';
+import type { Transaction } from '#src/store/command.ts';
+
+const CLUSTER_KEY_BYTES = 32;
+
+export interface ApiAddresses {
+  dnsNames: string[];
+  ipAddresses: string[];
+}
+
+export interface Birth {
+  identity: Identity;
+  keys: Keys;
+  /** To propose once the replica leads: makes the cluster known to its store. */
+  transaction: Transaction;
+  joinToken: string;
+  admin: Leaf & { clusterName: string; authorityPem: string };
+}
+
+export const podCidrOf = (pods: string, index: number): string => formatRange(nodeRange(parseRange(pods), index));
+
+/** Everything the first node of a new cluster is born with. Writes nothing. */
+export async function bootstrapCluster(options: {
+  crypto: Crypto;
+  random: Random;
+  nowMs: number;
+  nodeName: string;
+  peerAddress: string;
+  addresses: ApiAddresses;
+  ranges: { pods: string; services: string };
+}): Promise<Birth> {
+  const { crypto, random, nodeName, ranges } = options;
+  const trust = await createTrust(crypto);
+  const clusterId = random.uuid();
+  const incarnation = random.uuid();
+  const clusterKey = random.bytes(CLUSTER_KEY_BYTES);
+  const secret = createSecret(random);
+  const [peer, serving, admin, sealed] = await Promise.all([
+    issuePeer(crypto, trust, nodeName),
+    issueServing(crypto, trust, nodeName, withServiceIp(options.addresses, ranges.services, podCidrOf(ranges.pods, 0))),
+    issueAdmin(crypto, trust),
+    sealTrust(crypto, clusterKey, trust),
+  ]);
+  return {
+    identity: {
+      version: 1,
+      clusterId,
+      nodeName,
+      incarnation,
+      createdAtMs: options.nowMs,
+      podCidr: podCidrOf(ranges.pods, 0),
+      ranges,
+      peers: { [nodeName]: options.peerAddress },
+    },
+    keys: { peer, serving, trust: publicTrust(trust), clusterKey: hex(clusterKey) },
+    transaction: bootstrapTransaction({
+      cluster: { clusterId, ranges },
+      sealedTrust: hex(sealed),
+      tokenHash: hashOf(crypto, secret),
+      node: { name: nodeName, record: { incarnation, peerAddress: options.peerAddress, podIndex: 0 } },
+    }),
+    joinToken: formatToken(crypto, trust.serving.certificatePem, secret),
+    admin: { ...admin, clusterName: 'kontiki', authorityPem: trust.serving.certificatePem },
+  };
+}
+
+/** The first Service address and the node's Pod-side address are ones a Pod calls the API by. */
+function withServiceIp(addresses: ApiAddresses, services: string, podCidr: string): ApiAddresses {
+  const first = (range: string): string => formatRange({ base: parseRange(range).base + 1, bits: 32 }).split('/')[0] ?? '';
+  return { ...addresses, ipAddresses: [...addresses.ipAddresses, first(services), first(podCidr)] };
+}
+
+/**
+ * Admit a node: check its secret, give it a Pod range and certificates, add it as a learner.
+ * Faults: CLUSTER_TOKEN, CLUSTER_NAME_TAKEN, CLUSTER_FULL, REPLICA_NOT_LEADER (ask the leader).
+ */
+export async function admitNode(
+  options: { crypto: Crypto; keys: Keys; records: Records; membership: Membership },
+  request: JoinRequest,
+): Promise<JoinAnswer> {
+  const { crypto, keys, records, membership } = options;
+  if (!(await records.isToken(hashOf(crypto, request.secret)))) {
+    throw new Fault('CLUSTER_TOKEN', 'the join token is not one of this cluster, or was withdrawn', 'never');
+  }
+  const { clusterId, ranges } = await records.cluster();
+  const record = await records.admit(request.nodeName, request.incarnation, request.peerAddress, nodeRangeCount(parseRange(ranges.pods)));
+  const trust: Trust = await openTrust(crypto, unhex(keys.clusterKey), unhex(await records.sealedTrust()));
+  const podCidr = podCidrOf(ranges.pods, record.podIndex);
+  const [peer, serving] = await Promise.all([
+    issuePeer(crypto, trust, request.nodeName),
+    issueServing(crypto, trust, request.nodeName, withServiceIp(request.apiAddresses, ranges.services, podCidr)),
+  ]);
+  await addMember(membership, request.nodeName, request.peerAddress);
+  const { addresses } = membership.status();
+  return { clusterId, ranges, podCidr, keys: { ...keys, peer, serving }, peers: { ...addresses } };
+}
+
+const ADD_ATTEMPTS_MAX = 50;
+
+/** Idempotent: a joiner whose answer was lost asks again. Changes of others are waited for. */
+async function addMember(membership: Membership, id: string, address: string): Promise<void> {
+  for (let attempt = 0; attempt < ADD_ATTEMPTS_MAX; attempt += 1) {
+    const status = membership.status();
+    if (status.voters.includes(id) || status.learners.includes(id)) {
+      if (status.addresses[id] !== address) await membership.setAddress(id, address);
+      return;
+    }
+    try {
+      await membership.addLearner(id, address);
+      return;
+    } catch (error) {
+
+      if (!isFault(error, 'REPLICA_CHANGE_IN_FLIGHT') || attempt === ADD_ATTEMPTS_MAX - 1) throw error;
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * What the store knows of the cluster itself, under /kontiki/. Written through transactions whose
+ * conditions make two joins at once impossible to confuse.
+ *
+ *   /kontiki/cluster            id, address ranges
+ *   /kontiki/trust              private keys, sealed
+ *   /kontiki/join-tokens/HASH   who may join
+ *   /kontiki/nodes/NAME         incarnation, peer address, Pod range
+ *   /kontiki/podcidr/INDEX      taken Pod ranges, by number
+ */
+import type { Proposer } from '#src/replica/proposer.ts';
+import type { Reader } from '#src/replica/reader.ts';
+import type { Operation, Transaction } from '#src/store/command.ts';
+import type { StoreView } from '#src/store/view.ts';
+import { Fault } from '#src/std/fault.ts';
+
+export const CLUSTER_KEY = '/kontiki/cluster';
+export const TRUST_KEY = '/kontiki/trust';
+const TOKENS = '/kontiki/join-tokens/';
+const NODES = '/kontiki/nodes/';
+const POD_RANGES = '/kontiki/podcidr/';
+
+const DEADLINE_MS = 10_000;
+const ATTEMPTS_MAX = 20;
+
+export interface ClusterRecord {
+  clusterId: string;
+  ranges: { pods: string; services: string };
+}
+
+export interface NodeRecord {
+  incarnation: string;
+  peerAddress: string;
+  podIndex: number;
+}
+
+/** A record as JSON; its revision goes into a field of its own, since every value has that hole. */
+export function putRecord(key: string, record: object): Operation {
+  const text = JSON.stringify(record);
+  const head = `${text.slice(0, -1)}${text === '{}' ? '' : ','}"revision":`;
+  return { type: 'put', key, head: new TextEncoder().encode(head), tail: new TextEncoder().encode('}') };
+}
+
+export function getRecord<T>(view: StoreView, key: string): T | undefined {
+  const value = view.get(key);
+  return value && (JSON.parse(new TextDecoder().decode(value.bytes)) as T);
+}
+
+/** The first transaction of a cluster; refused by its condition when there is one already. */
+export function bootstrapTransaction(options: {
+  cluster: ClusterRecord;
+  sealedTrust: string;
+  tokenHash: string;
+  node: { name: string; record: NodeRecord };
+}): Transaction {
+  return {
+    conditions: [{ type: 'absent', key: CLUSTER_KEY }],
+    operations: [
+      putRecord(CLUSTER_KEY, options.cluster),
+      putRecord(TRUST_KEY, { sealed: options.sealedTrust }),
+      putRecord(TOKENS + options.tokenHash, {}),
+      putRecord(NODES + options.node.name, options.node.record),
+      putRecord(`${POD_RANGES}${options.node.record.podIndex}`, { node: options.node.name }),
+    ],
+  };
+}
+
+export interface Records {
+  cluster(): Promise<ClusterRecord>;
+  sealedTrust(): Promise<string>;
+  isToken(hash: string): Promise<boolean>;
+  nodes(): Promise<Map<string, NodeRecord>>;
+  /**
+   * Take the name and a free Pod range. The same directory joining again gets what it had.
+   * Faults: CLUSTER_NAME_TAKEN, CLUSTER_FULL.
+   */
+  admit(name: string, incarnation: string, peerAddress: string, podRanges: number): Promise<NodeRecord>;
+}
+
+export function createRecords(options: { proposer: Proposer; reader: Reader }): Records {
+  const confirm = (): Promise<StoreView> => options.reader.confirm({ type: 'linearizable' }, { deadlineMs: DEADLINE_MS });
+
+  function listNodes(view: StoreView): Map<string, NodeRecord> {
+    const { items } = view.range({ from: NODES, to: `${NODES}~`, limit: 0 });
+    return new Map(items.map(({ key, value }) => [key.slice(NODES.length), JSON.parse(new TextDecoder().decode(value.bytes)) as NodeRecord]));
+  }
+
+  async function tryAdmit(name: string, incarnation: string, peerAddress: string, podRanges: number): Promise<NodeRecord | undefined> {
+    const view = await confirm();
+    const known = getRecord<NodeRecord>(view, NODES + name);
+    if (known) {
+      if (known.incarnation === incarnation) return known;
+      throw new Fault(
+        'CLUSTER_NAME_TAKEN',
+        `the name '${name}' belongs to another data directory (incarnation ${known.incarnation}); a node that lost its disk comes back under a new name`,
+        'never',
+      );
+    }
+    const taken = new Set([...listNodes(view).values()].map((node) => node.podIndex));
+    let podIndex = 0;
+    while (taken.has(podIndex)) podIndex += 1;
+    if (podIndex >= podRanges) throw new Fault('CLUSTER_FULL', `all ${podRanges} Pod ranges of this cluster are taken`, 'never');
+    const record: NodeRecord = { incarnation, peerAddress, podIndex };
+    const [result] = await options.proposer.propose(
+      [
+        {
+          conditions: [
+            { type: 'absent', key: NODES + name },
+            { type: 'absent', key: `${POD_RANGES}${podIndex}` },
+          ],
+          operations: [putRecord(NODES + name, record), putRecord(`${POD_RANGES}${podIndex}`, { node: name })],
+        },
+      ],
+      { deadlineMs: DEADLINE_MS },
+    );
+    return result?.ok ? record : undefined;
+  }
+
+  return {
+    async cluster() {
+      const record = getRecord<ClusterRecord>(await confirm(), CLUSTER_KEY);
+      if (!record) throw new Fault('CLUSTER_UNFINISHED', 'this cluster was never bootstrapped to its end; start its first node again', 'later');
+      return record;
+    },
+    async sealedTrust() {
+      const record = getRecord<{ sealed: string }>(await confirm(), TRUST_KEY);
+      if (!record) throw new Fault('CLUSTER_UNFINISHED', 'the trust roots are not in the store yet', 'later');
+      return record.sealed;
+    },
+    async isToken(hash) {
+      return (await confirm()).get(TOKENS + hash) !== undefined;
+    },
+    async nodes() {
+      return listNodes(await confirm());
+    },
+    async admit(name, incarnation, peerAddress, podRanges) {
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+        const record = await tryAdmit(name, incarnation, peerAddress, podRanges);
+        if (record) return record;
+      }
+      throw new Fault('CLUSTER_BUSY', `${ATTEMPTS_MAX} other joins took the ranges this one wanted; try again`, 'later');
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * One owner per network namespace and cluster, through an abstract Unix socket: the kernel
+ * frees it at kill -9 and tells those who wait by closing their connection (DESIGN §4.8).
+ */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Fault } from '#src/std/fault.ts';
+
+const RETRY_MS = 50;
+
+export interface Ownership {
+  acquire(): Promise<void>;
+  owns(): boolean;
+  release(): Promise<void>;
+}
+
+export function createOwnership(name: string): Ownership {
+  const path = `\0kontiki-dataplane-${name}`;
+  let held: Server | undefined;
+  let released = false;
+
+  function tryListen(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const waiting = new Set<Socket>();
+      const server = createServer((socket) => {
+        // Held open until this process ends: its closing is the signal for those who wait.
+        waiting.add(socket);
+        socket.on('error', () => socket.destroy());
+        socket.on('close', () => waiting.delete(socket));
+        socket.unref();
+      });
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EADDRINUSE') resolve(false);
+        else reject(new Fault('DATAPLANE_LOCK', `cannot take the data plane lock: ${error.message}`, 'later', error));
+      });
+      server.listen(path, () => {
+        server.unref();
+        server.on('close', () => waiting.forEach((socket) => socket.destroy()));
+        held = server;
+        resolve(true);
+      });
+    });
+  }
+
+  function untilHolderEnds(): Promise<void> {
+    return new Promise((resolve) => {
+      const socket = connect(path);
+      const again = (): void => void setTimeout(resolve, RETRY_MS).unref();
+      socket.on('error', () => undefined);
+      socket.on('close', again);
+      socket.unref();
+    });
+  }
+
+  return {
+    async acquire() {
+      while (!released && !(await tryListen())) await untilHolderEnds();
+      if (released)
+        throw new Fault('DATAPLANE_RELEASED', 'the data plane was released while waiting for its lock', 'never');
+    },
+    owns: () => held !== undefined,
+    async release() {
+      released = true;
+      const server = held;
+      held = undefined;
+      if (server) await new Promise<void>((resolve) => void server.close(() => resolve()));
+    },
+  };
+}

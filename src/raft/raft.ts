@@ -1,0 +1,832 @@
+/**
+ * The consensus core: Raft (Ongaro and Ousterhout 2014) with pre-vote, check-quorum, pipelining,
+ * ReadIndex, learners, joint consensus and leadership transfer. Inputs in, a `Ready` out; no
+ * socket, file, clock or randomness of its own.
+ * Owns: term, vote, log, roles, what each member has. Imports: std.
+ * Never: what an entry's data means, how messages travel, when a disk has synced (it is told).
+ * Read next: types.ts (what crosses the border), log.ts, progress.ts, configuration.ts,
+ * invariants.ts (what must hold), docs/life-of-a-failover.md.
+ */
+import { assert } from '#src/std/assert.ts';
+import {
+  decodeConfiguration,
+  encodeConfiguration,
+  hasQuorum,
+  isJoint,
+  isLost,
+  isVoter,
+  leaveJoint,
+  membersOf,
+  nextConfiguration,
+  quorumIndex,
+} from './configuration.ts';
+import { checkState } from './invariants.ts';
+import { RaftLog } from './log.ts';
+import { accept, becomeProbe, mayReceive, newProgress, reject, type Progress } from './progress.ts';
+import type {
+  Configuration,
+  ConfigurationChange,
+  Entry,
+  HardState,
+  Message,
+  NodeId,
+  Ready,
+  Role,
+  SnapshotMeta,
+} from './types.ts';
+
+/** Test-only: the traps that the simulator has to find when they are planted. */
+export type RaftMutation = 'commit-old-term-by-counting' | 'vote-not-durable' | 'ack-before-sync';
+
+export interface RaftConfig {
+  /** Ticks of silence before an election; each wait is drawn from [n, 2n). */
+  electionTimeoutTicks: number;
+  heartbeatTicks: number;
+  /** Bytes of entry data in one append; one entry may exceed it. */
+  appendBytesMax: number;
+  inflightMessagesMax: number;
+  inflightBytesMax: number;
+  /** Proposals are refused above this many bytes not yet committed. */
+  uncommittedBytesMax: number;
+  mutations?: ReadonlySet<RaftMutation>;
+}
+
+export const RAFT_DEFAULTS: RaftConfig = {
+  electionTimeoutTicks: 10,
+  heartbeatTicks: 1,
+  appendBytesMax: 1024 * 1024,
+  inflightMessagesMax: 256,
+  inflightBytesMax: 32 * 1024 * 1024,
+  uncommittedBytesMax: 64 * 1024 * 1024,
+};
+
+export interface RaftOptions {
+  id: NodeId;
+  config: RaftConfig;
+  /** Uniform integer in [0, bound); for election timeouts. */
+  randomBelow: (bound: number) => number;
+  recovered: { hardState: HardState | undefined; snapshot: SnapshotMeta | undefined; entries: Entry[] };
+}
+
+export type Proposal =
+  | { accepted: true; firstIndex: number; term: number }
+  | {
+      accepted: false;
+      reason: 'notLeader' | 'transferring' | 'overloaded' | 'changeInFlight' | 'termNotCommitted';
+      leader: NodeId | undefined;
+    };
+
+const PENDING_READS_MAX = 10_000;
+
+/** What a cluster's first node writes before its first start: one committed entry with the configuration. */
+export function bootstrapState(configuration: Configuration): { hardState: HardState; entries: Entry[] } {
+  return {
+    hardState: { currentTerm: 1, votedFor: undefined, commitIndex: 1 },
+    entries: [{ index: 1, term: 1, type: 'configuration', data: encodeConfiguration(configuration) }],
+  };
+}
+
+export class Raft {
+  readonly id: NodeId;
+  readonly config: RaftConfig;
+  readonly log: RaftLog;
+  role: Role = 'follower';
+  currentTerm: number;
+  votedFor: NodeId | undefined;
+  leader: NodeId | undefined;
+  commitIndex: number;
+  /** Handed out in a Ready. */
+  handedIndex: number;
+  appliedIndex: number;
+  /** Only of the leader; by member, itself left out. */
+  readonly progress = new Map<NodeId, Progress>();
+
+  readonly #randomBelow: (bound: number) => number;
+  #tick = 0;
+  #electionElapsed = 0;
+  #electionTimeout = 0;
+  #heartbeatElapsed = 0;
+  /** Answers of this election, by voter. */
+  #votes = new Map<NodeId, boolean>();
+  #campaignTransfer = false;
+  /** Index of this term's no-op. */
+  #termStartIndex = 0;
+  #transferee: NodeId | undefined;
+  #transferElapsed = 0;
+  #uncommittedBytes = 0;
+
+  #readContext = 0;
+  #readsWaitingForCommit: { from: NodeId; id: number }[] = [];
+  #readRound: { from: NodeId; id: number }[] = [];
+  #readRounds: { context: number; index: number; requests: { from: NodeId; id: number }[] }[] = [];
+
+  // What the next Ready will hold.
+  #readyId = 0;
+  #messages: Ready['messages'] = [];
+  #afterPersist: Ready['messages'] = [];
+  #unstable: Entry[] = [];
+  #hardStateDirty = false;
+  #reads: Ready['reads'] = [];
+  #snapshotsFor: NodeId[] = [];
+  #appendDue = false;
+  #heartbeatDue = false;
+  #told: Ready['soft'];
+  /** By ready: its last entry and whether it carried our own vote, for `persisted`. */
+  #persisting: { id: number; last: { index: number; term: number } | undefined; voteTerm: number }[] = [];
+
+  constructor(options: RaftOptions) {
+    const { hardState, snapshot, entries } = options.recovered;
+    this.id = options.id;
+    this.config = options.config;
+    this.#randomBelow = options.randomBelow;
+    this.log = new RaftLog(snapshot, entries);
+    this.currentTerm = Math.max(hardState?.currentTerm ?? 0, this.log.lastTerm);
+    this.votedFor = hardState?.currentTerm === this.currentTerm ? hardState.votedFor : undefined;
+    this.appliedIndex = snapshot?.index ?? 0;
+    this.handedIndex = this.appliedIndex;
+    this.commitIndex = Math.min(this.log.lastIndex, Math.max(this.appliedIndex, hardState?.commitIndex ?? 0));
+    this.#resetElection();
+    checkState(this);
+  }
+
+  get configuration(): Configuration {
+    return this.log.configuration;
+  }
+
+  /** Whether a leader of this term is known to be alive: votes are refused meanwhile (thesis §6.4.1 and §4.2.3). */
+  get hearsLeader(): boolean {
+    return (
+      this.leader !== undefined && (this.role === 'leader' || this.#electionElapsed < this.config.electionTimeoutTicks)
+    );
+  }
+
+  /** Ticks since the last contact of the leader, or of a quorum when this is the leader. */
+  get silentTicks(): number {
+    return this.role === 'leader' ? 0 : this.#electionElapsed;
+  }
+
+  contactTicks(id: NodeId): number {
+    return this.#tick - (this.progress.get(id)?.contactTick ?? this.#tick);
+  }
+
+  // ── inputs ──────────────────────────────────────────────────────────────────────────────────
+
+  tick(): void {
+    this.#tick += 1;
+    if (this.role === 'leader') this.#tickLeader();
+    else {
+      this.#electionElapsed += 1;
+      if (this.#electionElapsed >= this.#electionTimeout) {
+        this.#resetElection();
+        if (this.log.configuration.voters.length > 0 && isVoter(this.configuration, this.id)) this.#campaign('pre');
+      }
+    }
+    checkState(this);
+  }
+
+  receive(from: NodeId, message: Message): void {
+    if (!this.#admitTerm(from, message)) return;
+    switch (message.type) {
+      case 'vote':
+        this.#onVote(from, message);
+        break;
+      case 'voteReply':
+        this.#onVoteReply(from, message);
+        break;
+      case 'append':
+        this.#onAppend(from, message);
+        break;
+      case 'appendReply':
+        this.#onAppendReply(from, message);
+        break;
+      case 'heartbeat':
+        this.#followLeader(from);
+        this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
+        this.#messages.push({
+          to: from,
+          message: { type: 'heartbeatReply', term: this.currentTerm, context: message.context },
+        });
+        break;
+      case 'heartbeatReply':
+        this.#onHeartbeatReply(from, message.context);
+        break;
+      case 'timeoutNow':
+        // The leader asks for it: no pre-vote, and the live leader is no reason to refuse.
+        if (isVoter(this.configuration, this.id) && this.role !== 'leader') this.#campaign('transfer');
+        break;
+      case 'readIndex':
+        if (this.role === 'leader') this.#takeRead(from, message.id);
+        break;
+      case 'readIndexReply':
+        this.#reads.push({ id: message.id, index: message.index });
+        break;
+    }
+    checkState(this);
+  }
+
+  /** Entries of the leader's term, in order. */
+  propose(data: Uint8Array[]): Proposal {
+    if (this.role !== 'leader') return { accepted: false, reason: 'notLeader', leader: this.leader };
+    if (this.#transferee !== undefined) return { accepted: false, reason: 'transferring', leader: this.id };
+    let bytes = 0;
+    for (const item of data) bytes += item.length;
+    if (this.#uncommittedBytes > 0 && this.#uncommittedBytes + bytes > this.config.uncommittedBytesMax) {
+      return { accepted: false, reason: 'overloaded', leader: this.id };
+    }
+    const firstIndex = this.log.lastIndex + 1;
+    this.#append(
+      data.map((item, i) => ({ index: firstIndex + i, term: this.currentTerm, type: 'command', data: item })),
+    );
+    return { accepted: true, firstIndex, term: this.currentTerm };
+  }
+
+  /** One change at a time, and only after an entry of this term is committed (Ongaro 2015, the single-server bug). Faults: RAFT_BAD_CHANGE. */
+  proposeConfiguration(change: ConfigurationChange): Proposal {
+    if (this.role !== 'leader') return { accepted: false, reason: 'notLeader', leader: this.leader };
+    if (this.#transferee !== undefined) return { accepted: false, reason: 'transferring', leader: this.id };
+    if (this.commitIndex < this.#termStartIndex)
+      return { accepted: false, reason: 'termNotCommitted', leader: this.id };
+    if (this.log.configurationIndex > this.commitIndex || isJoint(this.configuration)) {
+      return { accepted: false, reason: 'changeInFlight', leader: this.id };
+    }
+    return this.#appendConfiguration(nextConfiguration(this.configuration, change));
+  }
+
+  /** Ask for a ReadIndex; false: no leader is known, ask again later. Use a fresh id for every attempt. */
+  readIndex(id: number): boolean {
+    if (this.role === 'leader') this.#takeRead(this.id, id);
+    else if (this.leader === undefined) return false;
+    else this.#messages.push({ to: this.leader, message: { type: 'readIndex', term: this.currentTerm, id } });
+    return true;
+  }
+
+  /** Hand leadership to an up-to-date voter; proposals are refused until it is done or has timed out. */
+  transferLeadership(to: NodeId): boolean {
+    if (this.role !== 'leader' || to === this.id || !this.configuration.voters.includes(to) || !this.progress.has(to))
+      return false;
+    this.#transferee = to;
+    this.#transferElapsed = 0;
+    this.#finishTransfer(to);
+    return true;
+  }
+
+  /** This ready, and all before it, are durable. */
+  persisted(readyId: number): void {
+    while ((this.#persisting[0]?.id ?? Infinity) <= readyId) {
+      const done = this.#persisting.shift();
+      if (!done) break;
+      // The same index may hold another entry by now (append ABA): term and index must both fit.
+      if (done.last && this.log.matches(done.last.index, done.last.term)) {
+        this.log.persistedIndex = Math.max(this.log.persistedIndex, done.last.index);
+      }
+      // Our own vote counts once it is on disk, like any other (Raft §5.2).
+      if (done.voteTerm === this.currentTerm && this.role === 'candidate') {
+        this.#votes.set(this.id, true);
+        this.#countVotes();
+      }
+    }
+    if (this.role === 'leader') this.#advanceCommit();
+    checkState(this);
+  }
+
+  applied(index: number): void {
+    assert(
+      index >= this.appliedIndex && index <= this.handedIndex,
+      `applied ${index} is outside (${this.appliedIndex}, ${this.handedIndex}]`,
+    );
+    this.appliedIndex = index;
+  }
+
+  /** Everything up to `index` is in a durable snapshot. */
+  compact(index: number): void {
+    assert(index <= this.appliedIndex, `compaction to ${index} is past the applied ${this.appliedIndex}`);
+    this.log.compact(index);
+  }
+
+  /** Whether a snapshot offered by `from` is worth receiving; its term is judged as that of a message. */
+  offersSnapshot(from: NodeId, term: number, meta: SnapshotMeta): boolean {
+    if (!this.#admitTerm(from, { type: 'append', term, prevIndex: 0, prevTerm: 0, entries: [], commitIndex: 0 }))
+      return false;
+    this.#followLeader(from);
+    if (meta.index > this.commitIndex) return true;
+    this.#reply(from, { rejected: false, index: this.commitIndex });
+    return false;
+  }
+
+  /** A received snapshot is durable and restored. */
+  snapshotInstalled(from: NodeId, meta: SnapshotMeta): void {
+    if (meta.index > this.commitIndex) {
+      this.log.restore(meta);
+      this.#unstable = this.#unstable.filter(
+        (entry) => this.log.matches(entry.index, entry.term) && entry.index > meta.index,
+      );
+      this.commitIndex = meta.index;
+      this.handedIndex = meta.index;
+      this.appliedIndex = meta.index;
+    }
+    this.#reply(from, { rejected: false, index: this.commitIndex });
+    checkState(this);
+  }
+
+  /** The transfer to `to` has ended; after a failure the member is probed again. */
+  snapshotSent(to: NodeId, ok: boolean): void {
+    const progress = this.progress.get(to);
+    if (progress?.replication.state !== 'snapshot') return;
+    const { pendingIndex } = progress.replication;
+    becomeProbe(progress);
+    if (ok) progress.nextIndex = Math.max(progress.nextIndex, pendingIndex + 1);
+    this.#appendDue = true;
+  }
+
+  /** The link to `id` is down: what was in flight is probably lost. */
+  unreachable(id: NodeId): void {
+    const progress = this.progress.get(id);
+    if (progress?.replication.state === 'replicate') becomeProbe(progress);
+    if (id === this.leader && this.role === 'follower') {
+      // A hint only: shorten the wait, let pre-vote decide.
+      this.#electionElapsed = Math.max(this.#electionElapsed, this.config.electionTimeoutTicks);
+      this.#electionTimeout = Math.min(
+        this.#electionTimeout,
+        this.config.electionTimeoutTicks + 1 + this.#randomBelow(Math.max(1, this.config.electionTimeoutTicks >> 1)),
+      );
+    }
+  }
+
+  /** Give up leadership, for example because the disk hangs. */
+  stepDown(): void {
+    if (this.role === 'leader') this.#becomeFollower(this.currentTerm, undefined);
+  }
+
+  /** What has to be done now; undefined when nothing has. */
+  ready(): Ready | undefined {
+    if (this.role === 'leader') this.#sendAppends();
+    const committedTo = Math.min(this.commitIndex, this.log.persistedIndex);
+    const committed =
+      committedTo > this.handedIndex
+        ? this.log.slice(this.handedIndex + 1, committedTo, this.config.appendBytesMax)
+        : [];
+    const soft = { role: this.role, leader: this.leader, term: this.currentTerm };
+    const softChanged =
+      soft.role !== this.#told?.role || soft.leader !== this.#told.leader || soft.term !== this.#told.term;
+    const durable = this.#hardStateDirty || this.#unstable.length > 0;
+    const nothing =
+      !durable &&
+      this.#messages.length === 0 &&
+      this.#afterPersist.length === 0 &&
+      committed.length === 0 &&
+      this.#reads.length === 0 &&
+      this.#snapshotsFor.length === 0;
+    if (nothing && !softChanged) return undefined;
+
+    this.#readyId += 1;
+    const last = this.#unstable.at(-1);
+    if (durable) {
+      this.#persisting.push({
+        id: this.#readyId,
+        last: last && { index: last.index, term: last.term },
+        voteTerm: this.votedFor === this.id ? this.currentTerm : 0,
+      });
+    }
+    const ready: Ready = {
+      id: this.#readyId,
+      hardState: durable
+        ? { currentTerm: this.currentTerm, votedFor: this.votedFor, commitIndex: this.commitIndex }
+        : undefined,
+      entries: this.#unstable,
+      messages: this.#messages,
+      messagesAfterPersist: this.#afterPersist,
+      committed,
+      reads: this.#reads,
+      snapshotsFor: this.#snapshotsFor,
+      soft: softChanged ? soft : undefined,
+    };
+    this.#told = soft;
+    this.handedIndex += committed.length;
+    this.#hardStateDirty = false;
+    this.#unstable = [];
+    this.#messages = [];
+    this.#afterPersist = [];
+    this.#reads = [];
+    this.#snapshotsFor = [];
+    return ready;
+  }
+
+  // ── terms and roles ─────────────────────────────────────────────────────────────────────────
+
+  /** Raft §5.1: a higher term makes a follower, a lower one is refused. False: the message is done with. */
+  #admitTerm(from: NodeId, message: Message): boolean {
+    if (message.term > this.currentTerm) {
+      if (message.type === 'vote' && !message.transfer && this.hearsLeader) return false;
+      // A pre-vote asks about a term that nobody has entered.
+      if (message.type === 'vote' && message.preVote) return true;
+      if (message.type === 'voteReply' && message.preVote && message.granted) return true;
+      const isLeaderMessage = message.type === 'append' || message.type === 'heartbeat';
+      this.#becomeFollower(message.term, isLeaderMessage ? from : undefined);
+      return true;
+    }
+    if (message.term === this.currentTerm) return true;
+    if (message.type === 'append' || message.type === 'heartbeat') {
+      // A leader of an old term learns of the newer one from this answer, and a member that pre-vote
+      // keeps from raising others' terms does not stay cut off.
+      this.#afterPersist.push({
+        to: from,
+        message: { type: 'appendReply', term: this.currentTerm, rejected: true, index: 0, hintIndex: 0, hintTerm: 0 },
+      });
+    } else if (message.type === 'vote') {
+      this.#afterPersist.push({
+        to: from,
+        message: { type: 'voteReply', term: this.currentTerm, preVote: message.preVote, granted: false },
+      });
+    }
+    return false;
+  }
+
+  #resetElection(): void {
+    this.#electionElapsed = 0;
+    this.#electionTimeout = this.config.electionTimeoutTicks + this.#randomBelow(this.config.electionTimeoutTicks);
+  }
+
+  #becomeFollower(term: number, leader: NodeId | undefined): void {
+    assert(term >= this.currentTerm, `term ${term} is below the current ${this.currentTerm}`);
+    if (term > this.currentTerm) {
+      this.currentTerm = term;
+      this.votedFor = undefined;
+      this.#hardStateDirty = true;
+    }
+    this.role = 'follower';
+    this.leader = leader;
+    this.progress.clear();
+    this.#votes.clear();
+    this.#transferee = undefined;
+    this.#readsWaitingForCommit = [];
+    this.#readRound = [];
+    this.#readRounds = [];
+    this.#resetElection();
+  }
+
+  #followLeader(from: NodeId): void {
+    assert(this.role !== 'leader', `two leaders, ${this.id} and ${from}, in term ${this.currentTerm}`);
+    if (this.role !== 'follower') this.#becomeFollower(this.currentTerm, from);
+    this.leader = from;
+    this.#electionElapsed = 0;
+  }
+
+  // ── elections ───────────────────────────────────────────────────────────────────────────────
+
+  #campaign(kind: 'pre' | 'real' | 'transfer'): void {
+    this.leader = undefined;
+    this.#votes.clear();
+    this.#campaignTransfer = kind === 'transfer';
+    if (kind === 'pre') {
+      this.role = 'preCandidate';
+      this.#votes.set(this.id, true);
+    } else {
+      this.role = 'candidate';
+      this.currentTerm += 1;
+      this.votedFor = this.id;
+      this.#hardStateDirty = true;
+      this.#resetElection();
+      // Our own vote counts when it is on disk (see `persisted`).
+    }
+    const preVote = kind === 'pre';
+    for (const to of membersOf(this.configuration)) {
+      if (to === this.id || !isVoter(this.configuration, to)) continue;
+      this.#afterPersist.push({
+        to,
+        message: {
+          type: 'vote',
+          term: preVote ? this.currentTerm + 1 : this.currentTerm,
+          preVote,
+          lastLogIndex: this.log.lastIndex,
+          lastLogTerm: this.log.lastTerm,
+          transfer: this.#campaignTransfer,
+        },
+      });
+    }
+    this.#countVotes();
+  }
+
+  #onVote(from: NodeId, message: Message & { type: 'vote' }): void {
+    const upToDate = this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    if (message.preVote) {
+      const granted = upToDate && message.term > this.currentTerm && !this.hearsLeader;
+      this.#afterPersist.push({
+        to: from,
+        message: { type: 'voteReply', term: granted ? message.term : this.currentTerm, preVote: true, granted },
+      });
+      return;
+    }
+    // Learners that do not know of their promotion yet vote too: the asker counts by its own configuration.
+    const free = this.votedFor === from || (this.votedFor === undefined && this.leader === undefined);
+    const granted = free && upToDate;
+    if (granted) {
+      if (this.votedFor !== from) this.#hardStateDirty = true;
+      this.votedFor = from;
+      this.#resetElection();
+    }
+    const reply: Ready['messages'][number] = {
+      to: from,
+      message: { type: 'voteReply', term: this.currentTerm, preVote: false, granted },
+    };
+    if (this.config.mutations?.has('vote-not-durable')) this.#messages.push(reply);
+    else this.#afterPersist.push(reply);
+  }
+
+  #onVoteReply(from: NodeId, message: Message & { type: 'voteReply' }): void {
+    if (message.preVote ? this.role !== 'preCandidate' : this.role !== 'candidate') return;
+    // An answer to an older pre-vote round speaks of another term.
+    if (message.preVote && message.granted && message.term !== this.currentTerm + 1) return;
+    this.#votes.set(from, message.granted);
+    this.#countVotes();
+  }
+
+  #countVotes(): void {
+    if (hasQuorum(this.configuration, (id) => this.#votes.get(id) === true)) {
+      if (this.role === 'preCandidate') this.#campaign('real');
+      else if (this.role === 'candidate') this.#becomeLeader();
+    } else if (isLost(this.configuration, (id) => this.#votes.get(id) === false)) {
+      this.#becomeFollower(this.currentTerm, undefined);
+    }
+  }
+
+  #becomeLeader(): void {
+    this.role = 'leader';
+    this.leader = this.id;
+    this.#heartbeatElapsed = 0;
+    this.#uncommittedBytes = 0;
+    this.#readContext = 0;
+    this.progress.clear();
+    this.#syncProgress();
+    this.#termStartIndex = this.log.lastIndex + 1;
+    // Entries of older terms commit only through one of our own (Raft §5.4.2), and reads wait for it (§8).
+    this.#append([{ index: this.#termStartIndex, term: this.currentTerm, type: 'noop', data: new Uint8Array() }]);
+    this.#heartbeatDue = true;
+  }
+
+  #syncProgress(): void {
+    const members = new Set(membersOf(this.configuration));
+    for (const id of members) {
+      if (id !== this.id && !this.progress.has(id))
+        this.progress.set(id, newProgress(this.log.lastIndex + 1, this.#tick));
+    }
+    for (const id of this.progress.keys()) if (!members.has(id)) this.progress.delete(id);
+  }
+
+  #tickLeader(): void {
+    this.#heartbeatElapsed += 1;
+    if (this.#heartbeatElapsed >= this.config.heartbeatTicks) {
+      this.#heartbeatElapsed = 0;
+      this.#heartbeatDue = true;
+    }
+    const limit = 2 * this.config.electionTimeoutTicks;
+    const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
+    if (!hasQuorum(this.configuration, alive) && isVoter(this.configuration, this.id)) {
+      this.#becomeFollower(this.currentTerm, undefined);
+      return;
+    }
+    if (this.#transferee !== undefined) {
+      this.#transferElapsed += 1;
+      if (this.#transferElapsed >= this.config.electionTimeoutTicks) this.#transferee = undefined;
+    }
+  }
+
+  #finishTransfer(to: NodeId): void {
+    if (this.progress.get(to)?.matchIndex === this.log.lastIndex)
+      this.#messages.push({ to, message: { type: 'timeoutNow', term: this.currentTerm } });
+  }
+
+  // ── replication ─────────────────────────────────────────────────────────────────────────────
+
+  #append(entries: Entry[]): void {
+    this.log.append(entries);
+    for (const entry of entries) {
+      this.#unstable.push(entry);
+      this.#uncommittedBytes += entry.data.length;
+      if (entry.type === 'configuration') this.#syncProgress();
+    }
+    this.#appendDue = true;
+    if (this.config.mutations?.has('ack-before-sync')) {
+      this.log.persistedIndex = this.log.lastIndex;
+      this.#advanceCommit();
+    }
+  }
+
+  #appendConfiguration(configuration: Configuration): Proposal {
+    const index = this.log.lastIndex + 1;
+    this.#append([{ index, term: this.currentTerm, type: 'configuration', data: encodeConfiguration(configuration) }]);
+    return { accepted: true, firstIndex: index, term: this.currentTerm };
+  }
+
+  #sendAppends(): void {
+    if (this.#readRound.length > 0) this.#startReadRound();
+    if (this.#appendDue) {
+      this.#appendDue = false;
+      for (const [to, progress] of this.progress) this.#sendAppend(to, progress);
+    }
+    if (!this.#heartbeatDue) return;
+    this.#heartbeatDue = false;
+    for (const [to, progress] of this.progress) {
+      // Never more than what the member is known to have: it could take an older entry for committed.
+      const commitIndex = Math.min(this.commitIndex, progress.matchIndex);
+      this.#messages.push({
+        to,
+        message: { type: 'heartbeat', term: this.currentTerm, commitIndex, context: this.#readContext },
+      });
+    }
+  }
+
+  #sendAppend(to: NodeId, progress: Progress): void {
+    const { config, log } = this;
+    const limits = { messagesMax: config.inflightMessagesMax, bytesMax: config.inflightBytesMax };
+    while (mayReceive(progress, limits)) {
+      const prevIndex = progress.nextIndex - 1;
+      const prevTerm = log.termAt(prevIndex);
+      if (prevTerm === undefined || progress.nextIndex < log.firstIndex) {
+        progress.replication = { state: 'snapshot', pendingIndex: log.firstIndex - 1 };
+        this.#snapshotsFor.push(to);
+        return;
+      }
+      const isProbe = progress.replication.state === 'probe';
+      const entries =
+        progress.nextIndex <= log.lastIndex ? log.slice(progress.nextIndex, log.lastIndex, config.appendBytesMax) : [];
+      if (entries.length === 0 && !isProbe && progress.sentCommit >= this.commitIndex) return;
+      progress.sentCommit = this.commitIndex;
+      this.#messages.push({
+        to,
+        message: {
+          type: 'append',
+          term: this.currentTerm,
+          prevIndex,
+          prevTerm,
+          entries,
+          commitIndex: this.commitIndex,
+        },
+      });
+      if (progress.replication.state === 'probe') {
+        progress.replication.sent = true;
+      } else if (progress.replication.state === 'replicate' && entries.length > 0) {
+        const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
+        progress.replication.inflight.push({ lastIndex: prevIndex + entries.length, bytes });
+        progress.replication.inflightBytes += bytes;
+        progress.nextIndex += entries.length;
+      }
+      if (entries.length === 0) return;
+    }
+  }
+
+  #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
+    const reply: Ready['messages'][number] = {
+      to,
+      message: { type: 'appendReply', term: this.currentTerm, hintIndex: 0, hintTerm: 0, ...answer },
+    };
+    if (this.config.mutations?.has('ack-before-sync')) this.#messages.push(reply);
+    else this.#afterPersist.push(reply);
+  }
+
+  #onAppend(from: NodeId, message: Message & { type: 'append' }): void {
+    this.#followLeader(from);
+    const { prevIndex, prevTerm, entries } = message;
+    if (prevIndex < this.commitIndex) {
+      // Late or repeated: what is committed here equals the leader's log.
+      this.#reply(from, { rejected: false, index: this.commitIndex });
+      return;
+    }
+    if (!this.log.matches(prevIndex, prevTerm)) {
+      const hintIndex = this.log.lastIndexOfTermAtMost(Math.min(prevIndex, this.log.lastIndex), prevTerm);
+      this.#reply(from, { rejected: true, index: prevIndex, hintIndex, hintTerm: this.log.termAt(hintIndex) ?? 0 });
+      return;
+    }
+    // Raft §5.3: cut only at an entry that really conflicts; a shorter, older message cuts nothing.
+    const firstNew = entries.findIndex((entry) => !this.log.matches(entry.index, entry.term));
+    if (firstNew >= 0) {
+      const fresh = entries.slice(firstNew);
+      const at = fresh[0]?.index ?? 0;
+      if (at <= this.log.lastIndex) {
+        this.log.truncateFrom(at, this.commitIndex);
+        this.#unstable = this.#unstable.filter((entry) => entry.index < at);
+      }
+      this.log.append(fresh);
+      this.#unstable.push(...fresh);
+      if (this.config.mutations?.has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
+    }
+    const lastNew = prevIndex + entries.length;
+    this.#commitTo(Math.min(message.commitIndex, lastNew));
+    this.#reply(from, { rejected: false, index: lastNew });
+  }
+
+  #onAppendReply(from: NodeId, message: Message & { type: 'appendReply' }): void {
+    const progress = this.progress.get(from);
+    if (this.role !== 'leader' || !progress) return;
+    progress.contactTick = this.#tick;
+    if (message.rejected) {
+      // Skip whole terms that the two logs cannot share (Raft §5.3, last paragraphs).
+      const agree = this.log.lastIndexOfTermAtMost(message.hintIndex, message.hintTerm);
+      if (reject(progress, message.index, agree)) this.#sendAppend(from, progress);
+      return;
+    }
+    assert(
+      message.index <= this.log.lastIndex,
+      `${from} claims entry ${message.index}, the leader's last is ${this.log.lastIndex}`,
+    );
+    const wasProbing = progress.replication.state !== 'replicate';
+    if (accept(progress, message.index)) this.#advanceCommit();
+    if (this.role !== 'leader') return;
+    if (progress.nextIndex <= this.log.lastIndex || wasProbing) this.#sendAppend(from, progress);
+    if (this.#transferee === from) this.#finishTransfer(from);
+  }
+
+  #onHeartbeatReply(from: NodeId, context: number): void {
+    const progress = this.progress.get(from);
+    if (this.role !== 'leader' || !progress) return;
+    progress.contactTick = this.#tick;
+    progress.readContext = Math.max(progress.readContext, context);
+    // A lost answer must not pause a member for ever: whoever hears us is sent to again.
+    if (progress.replication.state === 'probe') progress.replication.sent = false;
+    else if (
+      progress.replication.state === 'replicate' &&
+      progress.replication.inflight.length >= this.config.inflightMessagesMax
+    ) {
+      progress.replication.inflightBytes -= progress.replication.inflight.shift()?.bytes ?? 0;
+    }
+    if (progress.matchIndex < this.log.lastIndex) this.#sendAppend(from, progress);
+    this.#confirmReads();
+  }
+
+  /** Leader: commit what a quorum has durably. */
+  #advanceCommit(): void {
+    const index = quorumIndex(this.configuration, (id) =>
+      id === this.id ? this.log.persistedIndex : (this.progress.get(id)?.matchIndex ?? 0),
+    );
+    // Count replicas only for entries of our own term: an older entry on a majority can still be
+    // overwritten (Raft §5.4.2, figure 8).
+    const ownTerm =
+      this.log.termAt(index) === this.currentTerm || this.config.mutations?.has('commit-old-term-by-counting');
+    if (index > this.commitIndex && ownTerm) this.#commitTo(index);
+  }
+
+  #commitTo(index: number): void {
+    if (index <= this.commitIndex) return;
+    assert(index <= this.log.lastIndex, `commit ${index} is past the log end ${this.log.lastIndex}`);
+    const before = this.commitIndex;
+    this.commitIndex = index;
+    if (this.role !== 'leader') return;
+    for (let at = before + 1; at <= index; at += 1) this.#uncommittedBytes -= this.log.entryAt(at)?.data.length ?? 0;
+    this.#uncommittedBytes = Math.max(0, this.#uncommittedBytes);
+    this.#appendDue = true;
+    if (this.commitIndex >= this.#termStartIndex) {
+      const waiting = this.#readsWaitingForCommit;
+      this.#readsWaitingForCommit = [];
+      this.#readRound.push(...waiting);
+    }
+    if (this.log.configurationIndex > this.commitIndex) return;
+    if (isJoint(this.configuration)) this.#appendConfiguration(leaveJoint(this.configuration));
+    else if (!isVoter(this.configuration, this.id)) this.#leaveOffice();
+  }
+
+  /** A leader that removed itself: the members learn of the commit, then someone else leads. */
+  #leaveOffice(): void {
+    for (const [to, progress] of this.progress) this.#sendAppend(to, progress);
+    const heir = this.configuration.voters.find((id) => this.progress.get(id)?.matchIndex === this.log.lastIndex);
+    if (heir !== undefined) this.#messages.push({ to: heir, message: { type: 'timeoutNow', term: this.currentTerm } });
+    this.#becomeFollower(this.currentTerm, undefined);
+  }
+
+  // ── reads (thesis §6.4) ─────────────────────────────────────────────────────────────────────
+
+  #takeRead(from: NodeId, id: number): void {
+    if (this.#readRound.length + this.#readsWaitingForCommit.length >= PENDING_READS_MAX) return;
+    if (this.commitIndex < this.#termStartIndex) this.#readsWaitingForCommit.push({ from, id });
+    else this.#readRound.push({ from, id });
+  }
+
+  /** All reads of a turn share one round of heartbeats. */
+  #startReadRound(): void {
+    this.#readContext += 1;
+    this.#readRounds.push({ context: this.#readContext, index: this.commitIndex, requests: this.#readRound });
+    this.#readRound = [];
+    this.#heartbeatDue = true;
+    this.#confirmReads();
+  }
+
+  #confirmReads(): void {
+    for (let round = this.#readRounds[0]; round; round = this.#readRounds[0]) {
+      const { context, index, requests } = round;
+      const confirmed = hasQuorum(
+        this.configuration,
+        (id) => id === this.id || (this.progress.get(id)?.readContext ?? 0) >= context,
+      );
+      if (!confirmed) return;
+      this.#readRounds.shift();
+      for (const { from, id } of requests) {
+        if (from === this.id) this.#reads.push({ id, index });
+        else this.#messages.push({ to: from, message: { type: 'readIndexReply', term: this.currentTerm, id, index } });
+      }
+    }
+  }
+}
+
+/** For status and tests: the configuration an entry holds. */
+export function configurationOf(entry: Entry): Configuration {
+  assert(entry.type === 'configuration', `entry ${entry.index} holds no configuration`);
+  return decodeConfiguration(entry.data);
+}

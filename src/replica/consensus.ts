@@ -1,0 +1,247 @@
+/**
+ * The drive loop: ticks, messages and finished writes go into the core; what it makes ready goes to the
+ * disk, the wire and the applier. One round a turn, so that everything of a turn shares a frame and a sync.
+ */
+import type { Clock, Timer } from '#src/ports/clock.ts';
+import type { Log } from '#src/ports/log.ts';
+import type { Raft } from '#src/raft/raft.ts';
+import type { Entry, Message, NodeId, Ready } from '#src/raft/types.ts';
+import { Fault, messageOf } from '#src/std/fault.ts';
+import type { Peers } from '#src/wire/peers.ts';
+import type { Wal } from '#src/wal/wal.ts';
+import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
+import type { ReplicaSettings } from './settings.ts';
+
+export const RAFT_CHANNEL = 'raft';
+
+export interface ConsensusEvents {
+  committed(entries: Entry[]): void;
+  snapshotWanted(to: NodeId): void;
+  /** Role, term or leader is another than before. */
+  changed(): void;
+  ticked(): void;
+  /** While a snapshot is being installed, new entries are not taken: they would not fit to the log on disk. */
+  refusesAppends(): boolean;
+  fatal(error: unknown): void;
+}
+
+type ReadRound = { resolve: (index: number) => void; reject: (fault: Fault) => void; beganMs: number };
+
+export class Consensus {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #raft: Raft;
+  readonly #wal: Wal;
+  readonly #peers: Peers;
+  readonly #settings: ReplicaSettings;
+  readonly #events: ConsensusEvents;
+  #timer: Timer | undefined;
+  #pumping = false;
+  #stopped = false;
+  /** When each write under way began, monotonic ms, oldest first. */
+  #writes: number[] = [];
+  #lastWrite: Promise<boolean> = Promise.resolve(true);
+  /** Read rounds that this node has asked for, by their fresh id. */
+  #reads = new Map<number, ReadRound>();
+  #readId = 0;
+  #seen = { role: '', term: 0, leader: undefined as NodeId | undefined };
+
+  constructor(options: {
+    clock: Clock;
+    log: Log;
+    raft: Raft;
+    wal: Wal;
+    peers: Peers;
+    settings: ReplicaSettings;
+    events: ConsensusEvents;
+  }) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#raft = options.raft;
+    this.#wal = options.wal;
+    this.#peers = options.peers;
+    this.#settings = options.settings;
+    this.#events = options.events;
+    this.#peers.onMessage(RAFT_CHANNEL, (from, message) => {
+      if (this.#stopped) return;
+      // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
+      const received = message as Message;
+      if (received.type === 'append' && this.#events.refusesAppends()) return;
+      this.#guard(() => this.#raft.receive(from, received));
+      this.pump();
+    });
+    this.#peers.onDisconnect((name) => {
+      if (this.#stopped) return;
+      this.#guard(() => this.#raft.unreachable(name));
+      this.pump();
+    });
+  }
+
+  /** The disk has not answered for longer than the limit (reference/raft.md A3.19). */
+  get diskHangs(): boolean {
+    const oldest = this.#writes[0];
+    return oldest !== undefined && this.#clock.monotonicMs() - oldest > this.#settings.diskHangMs;
+  }
+
+  start(): void {
+    const { tickMs } = this.#settings;
+    const tick = (): void => {
+      this.#timer = this.#clock.after(tickMs, tick);
+      if (this.#pauseForDisk()) return;
+      this.#guard(() => this.#raft.tick());
+      this.#expireReads();
+      this.#events.ticked();
+      this.pump();
+    };
+    this.#timer = this.#clock.after(tickMs, tick);
+    this.pump();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#loseReads([...this.#reads.keys()], 'this replica stopped');
+  }
+
+  /** Change the core and carry out what follows. */
+  drive<T>(act: (raft: Raft) => T): T {
+    try {
+      return act(this.#raft);
+    } finally {
+      this.pump();
+    }
+  }
+
+  /**
+   * An index committed when this was called, confirmed by the leader, wherever it is. REPLICA_NO_LEADER when
+   * there is none, or it changes, or is silent for too long.
+   */
+  readIndex(): Promise<number> {
+    // Fresh for every attempt, so that a late answer to another attempt is never taken for this one's (raft.md A3.5).
+    const id = ++this.#readId;
+    return new Promise((resolve, reject) => {
+      this.#reads.set(id, { resolve, reject, beganMs: this.#clock.monotonicMs() });
+      if (this.#stopped || !this.#raft.readIndex(id)) this.#loseReads([id], 'no leader is known');
+      this.pump();
+    });
+  }
+
+  /** Look for work at the end of this turn. */
+  pump(): void {
+    if (this.#pumping || this.#stopped) return;
+    this.#pumping = true;
+    this.#clock.endOfTurn(() => {
+      this.#pumping = false;
+      if (!this.#stopped) this.#guard(() => this.#round());
+    });
+  }
+
+  #round(): void {
+    for (let ready = this.#raft.ready(); ready !== undefined && !this.#stopped; ready = this.#raft.ready()) {
+      // Followers write while we do: those messages do not wait for our disk.
+      this.#send(ready.messages);
+      this.#persist(ready);
+      for (const { id, index } of ready.reads) {
+        this.#reads.get(id)?.resolve(index);
+        this.#reads.delete(id);
+      }
+      for (const to of ready.snapshotsFor) this.#events.snapshotWanted(to);
+      this.#noticeChange();
+      if (ready.committed.length > 0) this.#events.committed(ready.committed);
+    }
+    this.#noticeChange();
+  }
+
+  #persist(ready: Ready): void {
+    const { hardState, messagesAfterPersist } = ready;
+    if (hardState !== undefined) {
+      this.#writes.push(this.#clock.monotonicMs());
+      this.#lastWrite = this.#write(ready);
+    } else if (messagesAfterPersist.length === 0) {
+      return;
+    } else if (this.#writes.length === 0) {
+      this.#send(messagesAfterPersist);
+      return;
+    }
+    if (messagesAfterPersist.length === 0) return;
+    // Also without data of its own: what is promised may rest on writes still under way.
+    void this.#lastWrite.then((durable) => {
+      if (durable && !this.#stopped) this.#send(messagesAfterPersist);
+    });
+  }
+
+  /** True when it is durable; false when this replica has stopped over it. */
+  async #write({ id, hardState, entries }: Ready): Promise<boolean> {
+    try {
+      await this.#wal.append({ hardState, entries });
+    } catch (error) {
+      this.#fatal(error);
+      return false;
+    }
+    this.#writes.shift();
+    if (this.#stopped) return false;
+    this.#guard(() => this.#raft.persisted(id));
+    this.pump();
+    return true;
+  }
+
+  #send(messages: Ready['messages']): void {
+    for (const { to, message } of messages) this.#peers.send(to, RAFT_CHANNEL, message);
+  }
+
+  #noticeChange(): void {
+    const { role, currentTerm: term, leader } = this.#raft;
+    const seen = this.#seen;
+    if (seen.role === role && seen.term === term && seen.leader === leader) return;
+    if (seen.leader !== leader || seen.role !== role) this.#log.info('consensus', { role, term, leader });
+    // The leader that was asked is no more: those who wait ask again, under fresh ids.
+    if (leader !== seen.leader || term !== seen.term) this.#loseReads([...this.#reads.keys()], 'the leader changed');
+    this.#seen = { role, term, leader };
+    this.#events.changed();
+  }
+
+  #loseReads(ids: readonly number[], why: string): void {
+    for (const id of ids) {
+      const fault = new Fault('REPLICA_NO_LEADER', `a read could not be confirmed: ${why}`, 'later');
+      this.#reads.get(id)?.reject(fault);
+      this.#reads.delete(id);
+    }
+  }
+
+  /** The core forgets rounds whose messages were lost. */
+  #expireReads(): void {
+    const now = this.#clock.monotonicMs();
+    for (const [id, { beganMs }] of this.#reads) {
+      if (now - beganMs < READ_INDEX_TIMEOUT_MS) return;
+      this.#loseReads([id], `the leader was silent for ${READ_INDEX_TIMEOUT_MS} ms`);
+    }
+  }
+
+  /** While the disk hangs there are no ticks: no heartbeats from here, and no candidacy. */
+  #pauseForDisk(): boolean {
+    if (!this.diskHangs) return false;
+    const { role, currentTerm: term } = this.#raft;
+    if (role === 'leader') {
+      this.#log.error('the disk hangs; this replica gives up leadership', { term, limitMs: this.#settings.diskHangMs });
+      this.#guard(() => this.#raft.stepDown());
+      this.pump();
+    }
+    this.#events.ticked();
+    return true;
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#fatal(error);
+    }
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#stopped) return;
+    this.#log.error('this replica stops', { why: messageOf(error) });
+    this.stop();
+    this.#events.fatal(error);
+  }
+}

@@ -1,0 +1,356 @@
+/**
+ * This node's side of writing: calls are joined into items, one a turn, each under a (session, sequence),
+ * sent to the leader in one hop and sent again until this node has applied them (DESIGN §4.4, §4.5).
+ *
+ *   call → waiting → item: unsent ⇄ sent → accepted → applied here → answered
+ *
+ * Sending again is safe, since the store answers a repeated sequence with its first outcome.
+ */
+import type { Clock } from '#src/ports/clock.ts';
+import type { Random } from '#src/ports/random.ts';
+import type { NodeId } from '#src/raft/types.ts';
+import { assert } from '#src/std/assert.ts';
+import { Fault, isFault } from '#src/std/fault.ts';
+import { assembleItem, encodeTransactions } from '#src/store/codec.ts';
+import type { Outcome, Transaction, TransactionResult } from '#src/store/command.ts';
+import type { AppliedItem } from '#src/store/store.ts';
+import type { Proposer } from './proposer.ts';
+import * as limits from './settings.ts';
+
+/** What goes to the leader, by `replica.propose`: encoded items, or a session to open. */
+export type ProposalMessage = { items: Uint8Array[]; open?: string };
+
+/** How proposals find the leader; given by the replica. */
+export interface ProposalRoute {
+  leader(): { id: NodeId; term: number } | undefined;
+  /**
+   * Hand over to the leader; resolves when they are in its log, which is no promise.
+   * REPLICA_NOT_LEADER, REPLICA_OVERLOADED and WIRE_UNREACHABLE are certain refusals, all else is uncertain.
+   */
+  send(to: NodeId, message: ProposalMessage): Promise<void>;
+  /** What the store knows already, after a snapshot was installed. */
+  outcomeOf(session: string, sequence: number): Outcome | undefined;
+}
+
+type Call = {
+  body: Uint8Array;
+  transactions: Transaction[];
+  deadlineAt: number;
+  resolve: (results: TransactionResult[]) => void;
+  reject: (fault: Fault) => void;
+  settled: boolean;
+};
+
+type Item = {
+  session: string;
+  /** 0: not a batch item but the opening of the session. */
+  sequence: number;
+  calls: Call[];
+  bytes: Uint8Array;
+  transactions: number;
+  progress: { state: 'unsent'; notBefore: number } | { state: 'sent' | 'accepted'; leader: NodeId; term: number };
+  /** Times it was handed over and not certainly refused: each may be in a log. */
+  uncertainAttempts: number;
+};
+
+const CERTAIN_REFUSALS = new Set(['REPLICA_NOT_LEADER', 'REPLICA_OVERLOADED', 'WIRE_UNREACHABLE']);
+
+export class Proposals implements Proposer {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #route: ProposalRoute;
+  #waiting: Call[] = [];
+  #calls = 0;
+  #bytes = 0;
+  #session: { id: string; open: boolean } | undefined;
+  /** Goes on over sessions, so that a sequence names an item in flight whatever its session. */
+  #nextSequence = 1;
+  /** By sequence, ascending by insertion. */
+  #inFlight = new Map<number, Item>();
+  #inFlightTransactions = 0;
+  #flushing = false;
+  #stopped: Fault | undefined;
+
+  constructor(options: { clock: Clock; random: Random; route: ProposalRoute }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#route = options.route;
+  }
+
+  propose(transactions: Transaction[], options: { deadlineMs: number }): Promise<TransactionResult[]> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    const refusal = this.#refuse(transactions);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const body = encodeTransactions(transactions);
+    if (body.length > limits.PROPOSAL_BYTES_MAX) {
+      const message = `a proposal of ${body.length} bytes is above the limit of ${limits.PROPOSAL_BYTES_MAX}; split it`;
+      return Promise.reject(new Fault('REPLICA_TOO_LARGE', message, 'never'));
+    }
+    this.#calls++;
+    this.#bytes += body.length;
+    const deadlineAt = this.#clock.monotonicMs() + options.deadlineMs;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ body, transactions, deadlineAt, resolve, reject, settled: false });
+      this.#flushLater();
+    });
+  }
+
+  /** Outcomes of an entry that was applied here. */
+  applied(items: readonly AppliedItem[]): void {
+    for (const { session, sequence, outcome } of items) {
+      const item = this.#inFlight.get(sequence);
+      if (item !== undefined && item.session === session) this.#settle(item, outcome);
+    }
+  }
+
+  /** A snapshot was installed: what it covers is not applied entry by entry. */
+  installed(): void {
+    for (const item of this.#inFlight.values()) {
+      if (item.sequence === 0) {
+        // No sequence is that high: unknown can only mean that there is no such session.
+        const open = this.#route.outcomeOf(item.session, Number.MAX_SAFE_INTEGER)?.type !== 'unknown';
+        if (open) this.#settle(item, { type: 'done', results: [] });
+        continue;
+      }
+      const outcome = this.#route.outcomeOf(item.session, item.sequence);
+      if (outcome !== undefined) this.#settle(item, outcome);
+    }
+  }
+
+  /** Who leads has changed: what was with the old leader is sent to the new one. */
+  leaderChanged(): void {
+    const leader = this.#route.leader();
+    for (const item of this.#inFlight.values()) {
+      if (item.progress.state === 'unsent') item.progress.notBefore = 0;
+      else if (leader === undefined || item.progress.term !== leader.term || item.progress.leader !== leader.id) {
+        item.progress = { state: 'unsent', notBefore: 0 };
+      }
+    }
+    this.#flushLater();
+  }
+
+  /** Look at deadlines and due retries; every few ms. */
+  tick(): void {
+    const now = this.#clock.monotonicMs();
+    for (const call of this.#waiting) if (call.deadlineAt <= now) this.#expire(call, false);
+    this.#waiting = this.#waiting.filter(({ settled }) => !settled);
+    let due = false;
+    for (const item of this.#inFlight.values()) {
+      for (const call of item.calls)
+        if (call.deadlineAt <= now && !call.settled) this.#expire(call, item.uncertainAttempts > 0);
+      if (item.sequence !== 0 && item.calls.every(({ settled }) => settled)) this.#remove(item);
+      else if (item.progress.state === 'unsent' && item.progress.notBefore <= now) due = true;
+    }
+    if (due || this.#waiting.length > 0) this.#flushLater();
+  }
+
+  /** Nothing more is proposed; what may be in a log is unknown. */
+  stop(fault: Fault): void {
+    this.#stopped = fault;
+    for (const call of this.#waiting) this.#fail(call, fault);
+    this.#waiting = [];
+    for (const item of this.#inFlight.values()) {
+      for (const call of item.calls)
+        if (!call.settled) this.#fail(call, item.uncertainAttempts > 0 ? unknown('this replica stopped') : fault);
+      this.#remove(item);
+    }
+  }
+
+  #refuse(transactions: Transaction[]): Fault | undefined {
+    if (transactions.length > limits.ITEM_TRANSACTIONS_MAX) {
+      const message = `${transactions.length} transactions in one proposal, the limit is ${limits.ITEM_TRANSACTIONS_MAX}; split it`;
+      return new Fault('REPLICA_TOO_LARGE', message, 'never');
+    }
+    if (this.#calls < limits.QUEUE_CALLS_MAX && this.#bytes < limits.QUEUE_BYTES_MAX) return undefined;
+    const message = `${this.#calls} proposals of ${this.#bytes} bytes wait on this node already; try again later`;
+    return new Fault('REPLICA_OVERLOADED', message, 'later');
+  }
+
+  #flushLater(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#clock.endOfTurn(() => {
+      this.#flushing = false;
+      if (this.#stopped === undefined) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#session === undefined && this.#waiting.length > 0) this.#openSession();
+    if (this.#session?.open === true) this.#makeItems();
+    const leader = this.#route.leader();
+    if (leader === undefined) return;
+    const now = this.#clock.monotonicMs();
+    const due: Item[] = [];
+    for (const item of this.#inFlight.values()) {
+      if (item.progress.state !== 'unsent' || item.progress.notBefore > now) continue;
+      item.progress = { state: 'sent', leader: leader.id, term: leader.term };
+      item.uncertainAttempts++;
+      due.push(item);
+    }
+    for (const group of grouped(due)) void this.#send(leader.id, group);
+  }
+
+  #openSession(): void {
+    const id = this.#random.uuid();
+    this.#session = { id, open: false };
+    this.#inFlight.set(0, {
+      session: id,
+      sequence: 0,
+      calls: [],
+      bytes: new Uint8Array(0),
+      transactions: 0,
+      progress: { state: 'unsent', notBefore: 0 },
+      uncertainAttempts: 0,
+    });
+  }
+
+  /** Join waiting calls, as far as the bounds on what is in flight allow. */
+  #makeItems(): void {
+    const session = this.#session!;
+    let taken = 0;
+    while (taken < this.#waiting.length && this.#roomInFlight()) {
+      const calls: Call[] = [];
+      let bytes = 0;
+      let count = 0;
+      for (; taken < this.#waiting.length; taken++) {
+        const call = this.#waiting[taken]!;
+        const full =
+          bytes + call.body.length > limits.ENTRY_BYTES_MAX ||
+          count + call.transactions.length > limits.ITEM_TRANSACTIONS_MAX;
+        if (calls.length > 0 && full) break;
+        calls.push(call);
+        bytes += call.body.length;
+        count += call.transactions.length;
+      }
+      const sequence = this.#nextSequence++;
+      this.#inFlightTransactions += count;
+      this.#inFlight.set(sequence, {
+        session: session.id,
+        sequence,
+        calls,
+        bytes: assembleItem({ session: session.id, sequence, count, bodies: calls.map(({ body }) => body) }),
+        transactions: count,
+        progress: { state: 'unsent', notBefore: 0 },
+        uncertainAttempts: 0,
+      });
+    }
+    if (taken > 0) this.#waiting = this.#waiting.slice(taken);
+  }
+
+  #roomInFlight(): boolean {
+    const oldest: number | undefined = this.#inFlight.keys().next().value;
+    return (
+      this.#inFlight.size < limits.IN_FLIGHT_ITEMS_MAX &&
+      this.#inFlightTransactions < limits.IN_FLIGHT_TRANSACTIONS_MAX &&
+      (oldest === undefined || this.#nextSequence - oldest < limits.IN_FLIGHT_SPAN_MAX)
+    );
+  }
+
+  async #send(leader: NodeId, items: Item[]): Promise<void> {
+    const open = items.find(({ sequence }) => sequence === 0);
+    const message: ProposalMessage = { items: items.filter((item) => item !== open).map(({ bytes }) => bytes) };
+    if (open !== undefined) message.open = open.session;
+    const attempt = items.map((item) => item.progress);
+    try {
+      await this.#route.send(leader, message);
+      for (const [at, item] of items.entries()) {
+        // A leader change may have begun another attempt meanwhile; that one is judged by its own reply.
+        if (item.progress === attempt[at] && item.progress.state === 'sent') item.progress.state = 'accepted';
+      }
+    } catch (error) {
+      // Uncertain or refused, the remedy is the same: send again. Only the answer at the deadline differs.
+      const certain = isFault(error) && CERTAIN_REFUSALS.has(error.code);
+      const notBefore = this.#clock.monotonicMs() + limits.RETRY_PAUSE_MS;
+      for (const [at, item] of items.entries()) {
+        if (certain) item.uncertainAttempts--;
+        if (item.progress === attempt[at]) item.progress = { state: 'unsent', notBefore };
+      }
+    }
+  }
+
+  #settle(item: Item, outcome: Outcome): void {
+    this.#remove(item);
+    if (item.sequence === 0) {
+      if (this.#session?.id === item.session) this.#session.open = true;
+      this.#flushLater();
+      return;
+    }
+    if (outcome.type === 'done') {
+      let from = 0;
+      for (const call of item.calls) {
+        const results = outcome.results.slice(from, from + call.transactions.length);
+        from += call.transactions.length;
+        if (call.settled) continue;
+        this.#close(call);
+        call.resolve(results);
+      }
+      assert(from === outcome.results.length, `${outcome.results.length} results for ${from} transactions`);
+    } else {
+      this.#sessionLost(item);
+    }
+    if (this.#waiting.length > 0) this.#flushLater();
+  }
+
+  /** The store has forgotten the session: begin another. What was tried only once was certainly not executed. */
+  #sessionLost(item: Item): void {
+    if (this.#session?.id === item.session) this.#session = undefined;
+    const open = item.calls.filter(({ settled }) => !settled);
+    if (item.uncertainAttempts <= 1) {
+      this.#waiting = [...open, ...this.#waiting];
+      this.#flushLater();
+      return;
+    }
+    for (const call of open) this.#fail(call, unknown('the store has forgotten the session'));
+  }
+
+  #expire(call: Call, uncertain: boolean): void {
+    if (uncertain) {
+      this.#fail(call, unknown('it was not applied here before the deadline'));
+      return;
+    }
+    const leader = this.#route.leader();
+    const who = leader === undefined ? 'no leader is known' : `the leader ${leader.id} did not take it`;
+    this.#fail(call, new Fault('REPLICA_NO_LEADER', `not proposed before the deadline: ${who}; try again`, 'later'));
+  }
+
+  #fail(call: Call, fault: Fault): void {
+    this.#close(call);
+    call.reject(fault);
+  }
+
+  #close(call: Call): void {
+    call.settled = true;
+    this.#calls--;
+    this.#bytes -= call.body.length;
+  }
+
+  #remove(item: Item): void {
+    if (this.#inFlight.get(item.sequence) !== item) return;
+    this.#inFlight.delete(item.sequence);
+    this.#inFlightTransactions -= item.transactions;
+  }
+}
+
+function unknown(why: string): Fault {
+  return new Fault(
+    'REPLICA_OUTCOME_UNKNOWN',
+    `the write may or may not happen: ${why}; read before writing again`,
+    'later',
+  );
+}
+
+/** In messages of about one entry, at least one item each. */
+function grouped(items: readonly Item[]): Item[][] {
+  const groups: Item[][] = [];
+  let bytes = Infinity;
+  for (const item of items) {
+    if (bytes + item.bytes.length > limits.ENTRY_BYTES_MAX) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)!.push(item);
+    bytes += item.bytes.length;
+  }
+  return groups;
+}

@@ -1,0 +1,69 @@
+/** The named limits of a replica, and the settings an operator may change. */
+
+/** Milliseconds unless the name says otherwise. */
+export interface ReplicaSettings {
+  tickMs: number;
+  heartbeatMs: number;
+  /** An election starts after a random time in [n, 2n) without a leader. */
+  electionMs: number;
+  /** A disk write that takes longer costs the leadership (hashicorp/raft #503); a 300 ms spike must not. */
+  diskHangMs: number;
+  /** History is kept this long … */
+  retainMs: number;
+  /** … or this many bytes of events, whichever is less. */
+  retainBytes: number;
+  compactionIntervalMs: number;
+  /** A snapshot is taken when the log since the last one has more entries or more bytes than this. */
+  snapshotEntries: number;
+  snapshotBytes: number;
+  /** Entries kept behind a snapshot for followers that are a little slow. */
+  trailingEntries: number;
+}
+
+export const DEFAULT_SETTINGS: ReplicaSettings = {
+  tickMs: 10,
+  heartbeatMs: 50,
+  electionMs: 250,
+  diskHangMs: 2000,
+  retainMs: 5 * 60_000,
+  retainBytes: 64 * 1024 * 1024,
+  compactionIntervalMs: 10_000,
+  snapshotEntries: 20_000,
+  snapshotBytes: 64 * 1024 * 1024,
+  trailingEntries: 2_000,
+};
+
+/** One entry, except that a single transaction above it travels alone. */
+export const ENTRY_BYTES_MAX = 1024 * 1024;
+/** One `propose` call; above it REPLICA_TOO_LARGE. Objects are at most 1.5 MiB (DESIGN §7). */
+export const PROPOSAL_BYTES_MAX = 2 * 1024 * 1024;
+/** Transactions in one item; bounds the results that one sequence stores. */
+export const ITEM_TRANSACTIONS_MAX = 1024;
+/** Calls and bytes that wait on this node, in flight ones included; above: REPLICA_OVERLOADED. */
+export const QUEUE_CALLS_MAX = 20_000;
+export const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+/** Items in flight; far below the session's window of 1024 sequences, and few, so that waiting calls are joined. */
+export const IN_FLIGHT_ITEMS_MAX = 64;
+/** Newest minus oldest sequence in flight; an item stuck in retries must not fall out of the session's window. */
+export const IN_FLIGHT_SPAN_MAX = 512;
+/** Transactions in flight; far below the results a session remembers (SESSION_RESULTS_MAX). */
+export const IN_FLIGHT_TRANSACTIONS_MAX = 8192;
+/** Entries proposed here as leader and not yet applied, in bytes; above: forwarded proposals get REPLICA_OVERLOADED. */
+export const UNAPPLIED_BYTES_MAX = 32 * 1024 * 1024;
+/** A forwarded proposal is acknowledged at once, so silence for this long means a lost link. */
+export const FORWARD_TIMEOUT_MS = 1000;
+/** After a refusal or a loss, try again after this. */
+export const RETRY_PAUSE_MS = 20;
+/** Asking the leader for a read index. */
+export const READ_INDEX_TIMEOUT_MS = 1000;
+/** Rounds of read index under way from this node; readers beyond wait for the next. */
+export const READ_ROUNDS_MAX = 4;
+/** Readers waiting on this node. */
+export const READERS_MAX = 20_000;
+/** Applying yields to other work after this. */
+export const APPLY_SLICE_MS = 8;
+/** Retention samples, one a second, cover the longest retention. */
+export const SAMPLE_INTERVAL_MS = 1000;
+export const SAMPLES_MAX = 3600;
+/** A snapshot being received at once; a second one is refused. Bytes of one snapshot. */
+export const SNAPSHOT_BYTES_MAX = 4 * 1024 * 1024 * 1024;

@@ -1,0 +1,398 @@
+/**
+ * The writing side of the log: a queue, one write and one sync at a time for all that waits, and
+ * the order in which a snapshot replaces what it covers.
+ * Imports: ports, std.
+ */
+import type { Clock } from '#src/ports/clock.ts';
+import type { Entry, HardState, SnapshotMeta } from '#src/raft/types.ts';
+import { assert } from '#src/std/assert.ts';
+import { Fault, isFault, messageOf } from '#src/std/fault.ts';
+import {
+  batchBytesOf,
+  encodeBatch,
+  segmentSeed,
+  type EncodedBatch,
+  type LogRecord,
+  type SnapshotRecord,
+} from './format.ts';
+import type { LogTerms } from './log-terms.ts';
+import { snapshotName, temporarySuffix } from './names.ts';
+import type { Found, Place } from './recovery.ts';
+import type { Segments } from './segments.ts';
+import {
+  readSnapshotFile,
+  verifySnapshotFile,
+  writeSnapshotFile,
+  type Chunks,
+  type FileFacts,
+} from './snapshot-file.ts';
+import type { SnapshotReader, Wal, WalStats } from './wal.ts';
+
+/** One sync takes what waits up to this; a single larger append goes alone. */
+const batchBytesMax = 8 * 1024 * 1024;
+/** Appends waiting beyond this are refused: the disk is slower than the network, and memory is not the buffer. */
+const queueBytesMax = 64 * 1024 * 1024;
+
+interface Request {
+  hardState: HardState | undefined;
+  entries: Entry[];
+  snapshot: SnapshotRecord | undefined;
+  bytes: number;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+type State = { is: 'open' } | { is: 'closed' } | { is: 'failed'; cause: unknown };
+
+export interface WriterOptions {
+  place: Place;
+  segments: Segments;
+  found: Found;
+  clock: Clock | undefined;
+  mutations: ReadonlySet<string> | undefined;
+}
+
+export class LogWriter implements Wal {
+  readonly #place: Place;
+  readonly #segments: Segments;
+  readonly #clock: Clock | undefined;
+  readonly #acksBeforeSync: boolean;
+  #state: State = { is: 'open' };
+  #queue: Request[] = [];
+  #queuedBytes = 0;
+  #running: Promise<void> | undefined;
+  /** Maintenance of files, one task after the other, beside the appends. */
+  #background: Promise<void> = Promise.resolve();
+  #noting: Promise<void> | undefined;
+  #savingSnapshot = false;
+
+  // What is on the disk.
+  #hardState: HardState;
+  #snapshot: SnapshotRecord | undefined;
+  #durable: LogTerms;
+  #epoch: number;
+  #chain: number;
+  #end: number;
+  // What will be when the queue has been written.
+  #planned: LogTerms;
+  #plannedHardState: HardState;
+
+  #syncs = 0;
+  #lastSyncMs = 0;
+  #syncSinceMs: number | undefined;
+
+  constructor({ place, segments, found, clock, mutations }: WriterOptions) {
+    this.#place = place;
+    this.#segments = segments;
+    this.#clock = clock;
+    this.#acksBeforeSync = mutations?.has('ack-before-sync') === true;
+    this.#hardState = found.hardState;
+    this.#plannedHardState = found.hardState;
+    this.#snapshot = found.snapshot;
+    this.#durable = found.terms;
+    this.#planned = found.terms.copy();
+    this.#epoch = found.epoch;
+    this.#chain = found.chain;
+    this.#end = found.end;
+  }
+
+  get lastIndex(): number {
+    return this.#planned.lastIndex;
+  }
+
+  get lastSyncMs(): number {
+    return this.#lastSyncMs;
+  }
+
+  stats(): WalStats {
+    return {
+      lastSyncMs: this.#lastSyncMs,
+      syncSinceMs: this.#syncSinceMs,
+      syncs: this.#syncs,
+      queuedBytes: this.#queuedBytes,
+      segments: this.#segments.count,
+      failed: this.#state.is === 'failed',
+    };
+  }
+
+  async append({ hardState, entries = [] }: { hardState?: HardState; entries?: Entry[] }): Promise<void> {
+    this.#checkOpen();
+    if (hardState === undefined && entries.length === 0) return;
+    const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
+    if (this.#queuedBytes + bytes > queueBytesMax && this.#queue.length > 0) {
+      const message = `${this.#queuedBytes} bytes wait for the disk, more than ${queueBytesMax}; slow down and try again`;
+      throw new Fault('WAL_BUSY', message, 'later');
+    }
+    this.#plan(hardState, entries);
+    await this.#enqueue({ hardState, entries, snapshot: undefined, bytes });
+  }
+
+  async saveSnapshot(meta: SnapshotMeta, chunks: Chunks): Promise<void> {
+    this.#checkOpen();
+    if (meta.index <= (this.#snapshot?.meta.index ?? 0)) {
+      this.#place.log.info('ignored a snapshot that is not newer than ours', { index: meta.index });
+      return;
+    }
+    if (this.#savingSnapshot) throw new Fault('WAL_BUSY', 'another snapshot is being saved; try again', 'later');
+    this.#savingSnapshot = true;
+    try {
+      const previous = this.#snapshot?.file;
+      const file = snapshotName(meta);
+      const facts = await this.#writeSnapshot(file, chunks);
+      await this.#recordSnapshot({ meta, file, ...facts });
+      if (previous !== undefined) await this.#place.disk.remove(this.#path(previous));
+      await this.compact(meta.index);
+    } finally {
+      this.#savingSnapshot = false;
+    }
+  }
+
+  async openSnapshot(): Promise<SnapshotReader | undefined> {
+    const record = this.#snapshot;
+    if (record === undefined) return undefined;
+    const { meta, bytes, sha256 } = record;
+    const read = (): AsyncIterable<Uint8Array> => readSnapshotFile(this.#place.disk, this.#path(record.file), record);
+    return { meta, bytes, sha256, read };
+  }
+
+  compact(index: number): Promise<void> {
+    this.#checkOpen();
+    return this.#inBackground(() => this.#segments.release(Math.min(index, this.#snapshot?.meta.index ?? 0)));
+  }
+
+  async close(): Promise<void> {
+    if (this.#state.is === 'closed') return;
+    if (this.#state.is === 'open') this.#state = { is: 'closed' };
+    await this.#running;
+    await this.#background;
+    await this.#noting;
+    await this.#segments.close();
+  }
+
+  /** Check what may be appended, and note what the log will be. Breaking these rules would lose entries silently. */
+  #plan(hardState: HardState | undefined, entries: Entry[]): void {
+    let last = this.#planned.lastIndex;
+    const [first] = entries;
+    if (first !== undefined) {
+      const floor = this.#snapshot?.meta.index ?? 0;
+      assert(first.index <= last + 1, `append at index ${first.index} leaves a gap behind ${last}`);
+      assert(first.index > floor, `append at index ${first.index} is not above the snapshot at ${floor}`);
+      entries.forEach((entry, i) => {
+        assert(entry.index === first.index + i, `entry ${entry.index} stands where ${first.index + i} is due`);
+      });
+      last = first.index + entries.length - 1;
+    }
+    if (hardState !== undefined) {
+      const { currentTerm } = this.#plannedHardState;
+      assert(hardState.currentTerm >= currentTerm, `term ${hardState.currentTerm} is below ${currentTerm}`);
+      assert(hardState.commitIndex <= last, `commit index ${hardState.commitIndex} is past the log end ${last}`);
+      this.#plannedHardState = hardState;
+    }
+    for (const entry of entries) this.#planned.append(entry);
+  }
+
+  #enqueue(input: Omit<Request, 'resolve' | 'reject'>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ ...input, resolve, reject });
+      this.#queuedBytes += input.bytes;
+      this.#running ??= this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    // Begin behind the callers of this turn, so that they share the first sync.
+    await Promise.resolve();
+    while (this.#queue.length > 0) await this.#commitNext();
+    this.#running = undefined;
+    // Under load the next batch proves that this one was synced; when there is none, a note does.
+    if (this.#state.is !== 'failed') this.#noting ??= this.#note();
+  }
+
+  async #commitNext(): Promise<void> {
+    const requests = this.#take();
+    try {
+      await this.#commit(requests);
+    } catch (error) {
+      const rest = this.#queue;
+      this.#queue = [];
+      this.#queuedBytes = 0;
+      this.#planned = this.#durable.copy();
+      this.#plannedHardState = this.#hardState;
+      if (!isFault(error, 'DISK_FULL')) this.#fail(error);
+      const reason = this.#state.is === 'failed' ? failedFault(this.#state.cause) : error;
+      for (const request of [...requests, ...rest]) request.reject(reason);
+      return;
+    }
+    for (const request of requests) request.resolve();
+  }
+
+  #take(): Request[] {
+    let count = 0;
+    let bytes = 0;
+    for (const request of this.#queue) {
+      if (count > 0 && bytes + request.bytes > batchBytesMax) break;
+      bytes += request.bytes;
+      count += 1;
+    }
+    this.#queuedBytes -= bytes;
+    return this.#queue.splice(0, count);
+  }
+
+  async #commit(requests: Request[]): Promise<void> {
+    const { records, hardState, snapshot } = this.#recordsOf(requests);
+    const epoch = this.#epoch + 1;
+    const room = this.#segments.roomFor(requests.some((request) => request.snapshot !== undefined));
+    if (this.#end + batchBytesOf(records) <= room) {
+      const seed = segmentSeed({ segmentId: this.#segments.active.id, ...this.#place });
+      const batch = encodeBatch(records, { seed, epoch, previous: this.#chain });
+      await this.#segments.file.write(this.#end, batch.chunks);
+      if (this.#acksBeforeSync) for (const request of requests) request.resolve();
+      await this.#timed(() => this.#segments.file.sync());
+      this.#end += batch.bytes;
+      this.#chain = batch.chain;
+    } else {
+      await this.#timed(() => this.#roll(records, epoch));
+    }
+    this.#epoch = epoch;
+    this.#hardState = hardState;
+    this.#snapshot = snapshot;
+    for (const record of records) {
+      if (record.type === 'entry') this.#durable.append(record.entry);
+      if (record.type === 'snapshot') this.#durable.snapshot(record.snapshot.meta);
+      if (record.type === 'entry') this.#segments.noteEntry(record.entry.index);
+    }
+  }
+
+  /** A new segment repeats hard state and snapshot, so that older ones matter for their entries only. */
+  async #roll(records: LogRecord[], epoch: number): Promise<void> {
+    const repeated: LogRecord[] = [{ type: 'hardState', hardState: this.#hardState }];
+    if (this.#snapshot !== undefined) {
+      repeated.push({ type: 'snapshot', snapshot: { ...this.#snapshot, keepsLog: true } });
+    }
+    let batch: EncodedBatch | undefined;
+    const next = { firstIndex: this.#durable.lastIndex + 1, previousEnd: this.#end, previousChain: this.#chain };
+    await this.#segments.roll(next, (header) => {
+      batch = encodeBatch([...repeated, ...records], { seed: segmentSeed(header), epoch, previous: this.#chain });
+      return batch.chunks;
+    });
+    assert(batch !== undefined, 'a new segment begins with a batch');
+    this.#end = this.#segments.firstBatchOffset + batch.bytes;
+    this.#chain = batch.chain;
+    void this.#inBackground(() => this.#segments.prepareSpare()).catch(() => undefined); // noted by #fail
+  }
+
+  #recordsOf(requests: Request[]): {
+    records: LogRecord[];
+    hardState: HardState;
+    snapshot: SnapshotRecord | undefined;
+  } {
+    const records: LogRecord[] = [];
+    let hardState = this.#hardState;
+    let snapshot = this.#snapshot;
+    for (const request of requests) {
+      for (const entry of request.entries) records.push({ type: 'entry', entry });
+      if (request.hardState !== undefined) hardState = request.hardState;
+      if (request.snapshot !== undefined) {
+        snapshot = request.snapshot;
+        hardState = { ...hardState, commitIndex: Math.max(hardState.commitIndex, snapshot.meta.index) };
+        records.push({ type: 'snapshot', snapshot });
+      }
+    }
+    // One hard state a batch is enough: the batch counts as a whole or not at all.
+    if (hardState !== this.#hardState || records.length === 0) records.push({ type: 'hardState', hardState });
+    return { records, hardState, snapshot };
+  }
+
+  async #writeSnapshot(file: string, chunks: Chunks): Promise<FileFacts> {
+    const { disk, directory } = this.#place;
+    const temporary = this.#path(file + temporarySuffix);
+    try {
+      const facts = await writeSnapshotFile(disk, temporary, chunks, (target, offset, bytes) =>
+        this.#withReserve(() => target.write(offset, bytes)),
+      );
+      await verifySnapshotFile(disk, temporary, facts);
+      await disk.rename(temporary, this.#path(file));
+      await disk.syncDirectory(directory);
+      return facts;
+    } catch (error) {
+      await disk.remove(temporary);
+      throw error;
+    }
+  }
+
+  async #recordSnapshot(input: Omit<SnapshotRecord, 'keepsLog'>): Promise<void> {
+    await this.#withReserve(async () => {
+      this.#checkOpen();
+      const keepsLog = this.#planned.snapshot(input.meta);
+      const commitIndex = Math.max(this.#plannedHardState.commitIndex, input.meta.index);
+      this.#plannedHardState = { ...this.#plannedHardState, commitIndex };
+      await this.#enqueue({ hardState: undefined, entries: [], snapshot: { ...input, keepsLog }, bytes: 0 });
+    });
+  }
+
+  async #withReserve(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isFault(error, 'DISK_FULL')) throw error;
+      const freed = await this.#segments.freeReserve();
+      if (freed) this.#place.log.warn('the disk is full; the reserve was given up to save a snapshot');
+      // Also when nothing was left to give up: what shared the batch, and did not fit, has been refused.
+      await work();
+    }
+  }
+
+  #inBackground(work: () => Promise<void>): Promise<void> {
+    const done = this.#background.then(async () => {
+      try {
+        if (this.#state.is !== 'failed') await work();
+      } catch (error) {
+        this.#fail(error);
+        throw error;
+      }
+    });
+    this.#background = done.catch(() => undefined); // the next task is told by #state
+    return done;
+  }
+
+  async #note(): Promise<void> {
+    try {
+      await this.#segments.note({ epoch: this.#epoch, index: this.#durable.lastIndex });
+    } catch (error) {
+      // It only sharpens what a later start can tell; the log itself is whole.
+      this.#place.log.warn('could not note the end of the log', { reason: messageOf(error) });
+    } finally {
+      this.#noting = undefined;
+    }
+  }
+
+  async #timed(work: () => Promise<void>): Promise<void> {
+    const startedMs = this.#clock?.monotonicMs() ?? 0;
+    this.#syncSinceMs = this.#clock === undefined ? undefined : startedMs;
+    await work();
+    this.#syncSinceMs = undefined;
+    this.#lastSyncMs = (this.#clock?.monotonicMs() ?? 0) - startedMs;
+    this.#syncs += 1;
+  }
+
+  /** A failed sync may have lost pages that the kernel calls clean now; trying again would lie (Rebello, ATC 2020). */
+  #fail(cause: unknown): void {
+    if (this.#state.is === 'failed') return;
+    this.#state = { is: 'failed', cause };
+    this.#place.log.error('the log cannot be written any more', { reason: messageOf(cause) });
+  }
+
+  #checkOpen(): void {
+    if (this.#state.is === 'failed') throw failedFault(this.#state.cause);
+    if (this.#state.is === 'closed') throw new Fault('WAL_CLOSED', 'the log was closed', 'elsewhere');
+  }
+
+  #path(name: string): string {
+    return `${this.#place.directory}/${name}`;
+  }
+}
+
+function failedFault(cause: unknown): Fault {
+  const message = `the log cannot be written any more: ${messageOf(cause)}; restart this node, which reads the disk again`;
+  return new Fault('WAL_FAILED', message, 'elsewhere', cause);
+}
