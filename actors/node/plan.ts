@@ -123,7 +123,11 @@ function taintsOf(input: NodeInput, ready: NodePlan['ready'], suspended: boolean
   const before = node.spec?.taints ?? [];
   const wanted: Taint[] = [];
   const key = ready === 'False' ? NOT_READY : UNREACHABLE;
-  if (ready !== 'True') {
+  const reported = findCondition(node.status?.conditions, 'Ready') !== undefined;
+  if (!reported && input.silentMs < input.graceMs) {
+    // It has just joined and says nothing yet: no new Pods, but no reason to send any away.
+    wanted.push({ key: NOT_READY, effect: 'NoSchedule' });
+  } else if (ready !== 'True') {
     wanted.push({ key, effect: 'NoSchedule' });
     if (!suspended) wanted.push({ key, effect: 'NoExecute' });
   }

@@ -2,9 +2,9 @@
 import { planNode, type NodeInput, type PodName } from '#actors/node/plan.ts';
 import { nodeLifecycle, type NodeFacts, type NodeIntent } from '#actors/node/node.ts';
 import { unreachable } from '#src/std/assert.ts';
-import { isApiError } from '#src/api/api-error.ts';
-import { findCondition, formatTime } from '#src/api/metadata.ts';
+import { findCondition, formatTime, withCondition } from '#src/api/metadata.ts';
 import type { Node, Pod } from '#src/api/objects.ts';
+import type { BatchWrite } from '#src/registry/client.ts';
 import { createActorHost, type ActorHost, type Duty } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
 import { LEASE_NAMESPACE, NODE } from './informers.ts';
@@ -83,11 +83,9 @@ export function hostNodes(context: ControllerContext): ActorHost {
         await writer.update(duty, NODES, { ...node, spec: { ...node.spec, taints: [...intent.taints] } });
         return;
       case 'markPodsNotReady':
-        for (const pod of intent.pods) await markNotReady(pod, duty);
-        return;
+        return markNotReady(intent.pods, duty);
       case 'evictPods':
-        for (const pod of intent.pods) await evict(pod, duty);
-        return;
+        return evict(intent.pods, duty);
       case 'wake':
       case 'retryLater':
         return;
@@ -96,25 +94,39 @@ export function hostNodes(context: ControllerContext): ActorHost {
     }
   };
 
-  const markNotReady = async (name: PodName, duty: Duty): Promise<void> => {
-    const pod = informers.pods.get(name.namespace, name.name);
-    if (pod?.metadata.uid !== name.uid) return;
-    const before = findCondition(pod.status?.conditions, 'Ready');
-    const condition = { ...before, type: 'Ready', status: 'False', lastTransitionTime: formatTime(clock.wallMs()) };
-    const target = { ...name, type: 'strategic' as const, subresource: 'status' };
-    const body = { metadata: { uid: name.uid }, status: { conditions: [condition] } };
-    await ignoringGone(writer.patch(duty, PODS, target, body));
-    recorder.record(subjectOf(pod), { type: 'Warning', reason: 'NodeNotReady', message: 'Node is not ready' });
+  /** Conditional on what was seen: should a Pod change meanwhile, the next look decides again. */
+  const markNotReady = async (names: readonly PodName[], duty: Duty): Promise<void> => {
+    const pods = names.flatMap((name) => podOf(name) ?? []);
+    const now = formatTime(clock.wallMs());
+    const writes = pods.map((pod): BatchWrite => {
+      const before = findCondition(pod.status?.conditions, 'Ready');
+      const condition = { ...before, type: 'Ready', status: 'False' };
+      const conditions = withCondition(pod.status?.conditions, condition, now);
+      const object: Pod = { ...pod, status: { ...pod.status, conditions } };
+      return { verb: 'update', resource: PODS, subresource: 'status', object };
+    });
+    await writer.batch(duty, writes);
+    for (const pod of pods) {
+      recorder.record(subjectOf(pod), { type: 'Warning', reason: 'NodeNotReady', message: 'Node is not ready' });
+    }
   };
 
-  const evict = async (name: PodName, duty: Duty): Promise<void> => {
+  const evict = async (names: readonly PodName[], duty: Duty): Promise<void> => {
+    const pods = names.flatMap((name) => podOf(name) ?? []);
+    const writes = pods.map(({ metadata }): BatchWrite => {
+      const { namespace = '', name = '', uid = '' } = metadata;
+      return { verb: 'delete', resource: PODS, namespace, name, options: { preconditions: { uid } } };
+    });
+    await writer.batch(duty, writes);
+    for (const pod of pods) {
+      const message = `Marking for deletion Pod ${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`;
+      recorder.record(subjectOf(pod), { type: 'Normal', reason: 'TaintManagerEviction', message });
+    }
+  };
+
+  const podOf = (name: PodName): Pod | undefined => {
     const pod = informers.pods.get(name.namespace, name.name);
-    const options = { preconditions: { uid: name.uid } };
-    const where = { resource: PODS, namespace: name.namespace, name: name.name };
-    await ignoringGone(writer.batch(duty, [{ verb: 'delete', ...where, options }]));
-    if (pod === undefined) return;
-    const message = `Marking for deletion Pod ${name.namespace}/${name.name}`;
-    recorder.record(subjectOf(pod), { type: 'Normal', reason: 'TaintManagerEviction', message });
+    return pod?.metadata.uid === name.uid ? pod : undefined;
   };
 
   const note = (node: Node, reason: string, message: string) =>
@@ -183,17 +195,6 @@ function heartbeatOf(node: Node | undefined): string | undefined {
 
 function subjectOf(pod: Pod): Pod & { apiVersion: string; kind: string } {
   return { ...pod, apiVersion: 'v1', kind: 'Pod' };
-}
-
-async function ignoringGone(write: Promise<unknown>): Promise<void> {
-  try {
-    await write;
-  } catch (error) {
-    // Gone, or another of that name: either way not there to be marked.
-    if (!isApiError(error, 'NotFound') && !isApiError(error, 'Conflict')) throw error;
-    if (isApiError(error, 'Conflict') && (error.details?.causes ?? []).some(({ reason }) => reason === 'FENCED'))
-      throw error;
-  }
 }
 
 function waits(state: string, { plan }: NodeFacts): string {

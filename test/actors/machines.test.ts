@@ -30,11 +30,12 @@ const rs: Record<string, ReplicaSetFacts> = {
   deleting: { observation, deleting: true, plan: { ...rsPlan } },
 };
 
-const dPlan = { create: undefined, scale: [], annotate: [], prune: [], revision: undefined, draining: 0 };
+const dPlan = { create: undefined, adopt: [], scale: [], annotate: [], prune: [], revision: undefined, draining: 0 };
 const dStatus = { status: {}, changed: true, complete: false, stalled: false, deadlineInMs: 1_000 };
 const d = { observation, deleting: false, paused: false, plan: dPlan, status: dStatus };
 const deployment: Record<string, DeploymentFacts> = {
   complete: { ...d, status: { ...dStatus, complete: true } },
+  claiming: { ...d, plan: { ...dPlan, adopt: [{ name: 'a', uid: 'u' }] } },
   creating: { ...d, plan: { ...dPlan, create: { metadata: meta } } },
   annotating: { ...d, plan: { ...dPlan, revision: '2' } },
   scaling: { ...d, plan: { ...dPlan, scale: [{ name: 'a', from: 1, to: 2 }] } },

@@ -178,3 +178,15 @@ test('a cordoned node is tainted; a removed one loses its Pods and its Lease doe
     undefined,
   );
 });
+
+test('a node that has just joined takes no new Pods until it reports, and loses none', async (t) => {
+  const c = await cluster(['n1', 'n2']);
+  c.controllers.start(1);
+  await c.pass(1_000);
+  await c.run(c.admin.create<Node>(NODES, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n3' } }));
+  await c.pass(1_000);
+  t.deepEqual(taintsOf(await c.node('n3')), ['node.kubernetes.io/not-ready:NoSchedule']);
+  await c.run(c.report('n3'));
+  await c.pass(1_000);
+  t.deepEqual(taintsOf(await c.node('n3')), []);
+});
