@@ -6,6 +6,7 @@ import type { KubeObject } from '#src/api/object.ts';
 import type {
   ConfigMap,
   Deployment,
+  Endpoints,
   EndpointSlice,
   Lease,
   Namespace,
@@ -35,6 +36,7 @@ export interface Informers {
   readonly namespaces: Informer<Namespace>;
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
+  readonly endpoints: Informer<Endpoints>;
   readonly replicaSets: Informer<ReplicaSet>;
   readonly deployments: Informer<Deployment>;
   readonly leases: Informer<Lease>;
@@ -98,6 +100,7 @@ export function createInformers(setup: { client: Client; clock: Clock; log: Log;
         [SERVICE]: (slice) => [`${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? ''}`],
       },
     }),
+    endpoints: make<Endpoints>(resources.ENDPOINTS),
     replicaSets: make<ReplicaSet>(resources.REPLICA_SETS, {
       indices: { [OWNER]: byOwner, [CONTROLLER]: byController, [NAMESPACE]: byNamespace },
     }),

@@ -49,7 +49,7 @@ const deployment: Record<string, DeploymentFacts> = {
   deleting: { ...d, deleting: true },
 };
 
-const sPlan = { create: [], update: [], remove: [] };
+const sPlan = { create: [], update: [], remove: [], endpoints: undefined };
 const service: Record<string, ServiceFacts> = {
   settled: { observation, deleting: false, managed: true, plan: sPlan },
   unmanaged: { observation, deleting: false, managed: false, plan: sPlan },
