@@ -13,12 +13,12 @@ type WriteChange = { kind: 'write'; offset: number; bytes: Uint8Array; done: boo
 type TruncateChange = { kind: 'truncate'; size: number; done: boolean };
 
 export class Inode {
-  #current: GrowingBytes;
-  #durable: GrowingBytes;
+  #current: PagedBytes;
+  #durable: PagedBytes;
   /** Begun since the last sync that covered them; in the order they were begun. */
   #changes: Change[] = [];
 
-  constructor(durable: GrowingBytes = new GrowingBytes()) {
+  constructor(durable: PagedBytes = new PagedBytes()) {
     this.#durable = durable;
     this.#current = durable.copy();
   }
@@ -93,7 +93,7 @@ export class Inode {
   }
 
   /** The disk kept its order but stopped in the middle of one write. */
-  #applyFront(survivor: GrowingBytes, prng: Prng): void {
+  #applyFront(survivor: PagedBytes, prng: Prng): void {
     if (this.#changes.length === 0) return;
     const last = prng.below(this.#changes.length);
     for (const change of this.#changes.slice(0, last)) applyTo(survivor, change);
@@ -102,56 +102,84 @@ export class Inode {
   }
 }
 
-/** Bytes of a file, growing by doubling; zeros where nothing was written. */
-export class GrowingBytes {
-  #bytes: Uint8Array;
+const pageBytes = 4096;
+
+/** Bytes of a file in pages; a page that holds nothing but zeros takes no memory, as pre-written logs are. */
+export class PagedBytes {
+  readonly #pages: Map<number, Uint8Array>;
   #size: number;
 
-  constructor(bytes: Uint8Array = new Uint8Array(0)) {
-    this.#bytes = bytes;
-    this.#size = bytes.length;
+  constructor(pages = new Map<number, Uint8Array>(), size = 0) {
+    this.#pages = pages;
+    this.#size = size;
   }
 
   get size(): number {
     return this.#size;
   }
 
-  copy(): GrowingBytes {
-    return new GrowingBytes(this.#bytes.slice(0, this.#size));
+  copy(): PagedBytes {
+    return new PagedBytes(new Map(Array.from(this.#pages, ([at, page]) => [at, page.slice()])), this.#size);
   }
 
   read(offset: number, length: number): Uint8Array {
-    return this.#bytes.slice(Math.min(offset, this.#size), Math.min(offset + length, this.#size));
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.#size - offset)));
+    forPages(offset, bytes.length, ({ page, from, at, count }) => {
+      const held = this.#pages.get(page);
+      if (held !== undefined) bytes.set(held.subarray(from, from + count), at);
+    });
+    return bytes;
   }
 
   write(offset: number, bytes: Uint8Array): void {
-    if (offset + bytes.length > this.#size) this.resize(offset + bytes.length);
-    this.#bytes.set(bytes, offset);
+    this.#size = Math.max(this.#size, offset + bytes.length);
+    forPages(offset, bytes.length, ({ page, from, at, count }) => {
+      const part = bytes.subarray(at, at + count);
+      let held = this.#pages.get(page);
+      if (held === undefined && part.every((byte) => byte === 0)) return;
+      if (held === undefined) this.#pages.set(page, (held = new Uint8Array(pageBytes)));
+      held.set(part, from);
+    });
   }
 
   resize(size: number): void {
-    if (size > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(size, 2 * this.#bytes.length));
-      grown.set(this.#bytes.subarray(0, this.#size));
-      this.#bytes = grown;
-    } else if (size < this.#size) {
-      this.#bytes.fill(0, size, this.#size);
+    for (const [page, held] of this.#pages) {
+      const kept = size - page * pageBytes;
+      if (kept <= 0) this.#pages.delete(page);
+      else if (kept < pageBytes) held.fill(0, kept);
     }
     this.#size = size;
   }
 
   flipBit(offset: number, bit: number): void {
-    if (offset < this.#size) this.#bytes[offset] = (this.#bytes[offset] ?? 0) ^ (1 << bit);
+    if (offset >= this.#size) return;
+    const [byte] = this.read(offset, 1);
+    this.write(offset, new Uint8Array([(byte ?? 0) ^ (1 << bit)]));
   }
 }
 
-function applyTo(target: GrowingBytes, change: Change): void {
+/** The parts of a range, page by page: `from` in the page, `at` in the range. */
+function forPages(
+  offset: number,
+  length: number,
+  visit: (part: { page: number; from: number; at: number; count: number }) => void,
+): void {
+  for (let at = 0; at < length;) {
+    const page = Math.floor((offset + at) / pageBytes);
+    const from = offset + at - page * pageBytes;
+    const count = Math.min(pageBytes - from, length - at);
+    visit({ page, from, at, count });
+    at += count;
+  }
+}
+
+function applyTo(target: PagedBytes, change: Change): void {
   if (change.kind === 'write') target.write(change.offset, change.bytes);
   else target.resize(change.size);
 }
 
 /** Apply those sectors of a change that `keep` chooses. */
-function applySectors(target: GrowingBytes, change: Change, keep: () => boolean): void {
+function applySectors(target: PagedBytes, change: Change, keep: () => boolean): void {
   if (change.kind === 'truncate') {
     if (keep()) applyTo(target, change);
     return;

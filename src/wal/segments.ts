@@ -90,7 +90,6 @@ export class Segments {
       await this.#file.sync();
     }
     await this.#place.disk.syncDirectory(this.#place.directory);
-    await this.fillReserve();
   }
 
   /**
@@ -170,8 +169,8 @@ export class Segments {
     return names.length > 0;
   }
 
-  async close(): Promise<void> {
-    await this.#slot?.sync();
+  async close({ sync }: { sync: boolean }): Promise<void> {
+    if (sync) await this.#slot?.sync();
     await this.#slot?.close();
     await this.#file?.close();
   }

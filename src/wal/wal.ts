@@ -107,6 +107,7 @@ export async function openWal(options: WalOptions): Promise<{ wal: Wal; recovere
   await segments.start(names);
   const writer = new LogWriter({ place, segments, found, clock: options.clock, mutations: options.mutations });
   if (found.segments.length === 0) await writer.append({ hardState: found.hardState });
+  writer.maintain();
   const { hardState, entries, snapshot } = found;
   return { wal: writer, recovered: { hardState, entries, snapshot: snapshot?.meta } };
 }

@@ -3,7 +3,7 @@
  * the order in which a snapshot replaces what it covers.
  * Imports: ports, std.
  */
-import type { Clock } from '#src/ports/clock.ts';
+import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Entry, HardState, SnapshotMeta } from '#src/raft/types.ts';
 import { assert } from '#src/std/assert.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
@@ -32,6 +32,9 @@ import type { SnapshotReader, Wal, WalStats } from './wal.ts';
 const batchBytesMax = 8 * 1024 * 1024;
 /** Appends waiting beyond this are refused: the disk is slower than the network, and memory is not the buffer. */
 const queueBytesMax = 64 * 1024 * 1024;
+
+/** Long enough that a busy log writes no notes, short against the life of a machine. */
+const noteDelayMs = 50;
 
 interface Request {
   hardState: HardState | undefined;
@@ -64,6 +67,7 @@ export class LogWriter implements Wal {
   /** Maintenance of files, one task after the other, beside the appends. */
   #background: Promise<void> = Promise.resolve();
   #noting: Promise<void> | undefined;
+  #noteTimer: Timer | undefined;
   #savingSnapshot = false;
 
   // What is on the disk.
@@ -131,6 +135,7 @@ export class LogWriter implements Wal {
     this.#checkOpen();
     if (meta.index <= (this.#snapshot?.meta.index ?? 0)) {
       this.#place.log.info('ignored a snapshot that is not newer than ours', { index: meta.index });
+      for await (const chunk of chunks) void chunk; // whoever also reads along gets the whole of it
       return;
     }
     if (this.#savingSnapshot) throw new Fault('WAL_BUSY', 'another snapshot is being saved; try again', 'later');
@@ -162,11 +167,23 @@ export class LogWriter implements Wal {
 
   async close(): Promise<void> {
     if (this.#state.is === 'closed') return;
-    if (this.#state.is === 'open') this.#state = { is: 'closed' };
+    const failed = this.#state.is === 'failed';
+    this.#state = { is: 'closed' };
     await this.#running;
     await this.#background;
+    this.#noteTimer?.cancel();
     await this.#noting;
-    await this.#segments.close();
+    if (!failed) await this.#note();
+    await this.#segments.close({ sync: !failed });
+  }
+
+  /** Make ready in the background what rolling and a full disk will need. */
+  maintain(): void {
+    const work = async (): Promise<void> => {
+      await this.#segments.fillReserve();
+      await this.#segments.prepareSpare();
+    };
+    void this.#inBackground(work).catch(() => undefined); // noted by #fail
   }
 
   /** Check what may be appended, and note what the log will be. Breaking these rules would lose entries silently. */
@@ -204,8 +221,7 @@ export class LogWriter implements Wal {
     await Promise.resolve();
     while (this.#queue.length > 0) await this.#commitNext();
     this.#running = undefined;
-    // Under load the next batch proves that this one was synced; when there is none, a note does.
-    if (this.#state.is !== 'failed') this.#noting ??= this.#note();
+    if (this.#state.is === 'open') this.#noteWhenIdle();
   }
 
   async #commitNext(): Promise<void> {
@@ -278,7 +294,7 @@ export class LogWriter implements Wal {
     assert(batch !== undefined, 'a new segment begins with a batch');
     this.#end = this.#segments.firstBatchOffset + batch.bytes;
     this.#chain = batch.chain;
-    void this.#inBackground(() => this.#segments.prepareSpare()).catch(() => undefined); // noted by #fail
+    this.maintain();
   }
 
   #recordsOf(requests: Request[]): {
@@ -294,10 +310,12 @@ export class LogWriter implements Wal {
       if (request.hardState !== undefined) hardState = request.hardState;
       if (request.snapshot !== undefined) {
         snapshot = request.snapshot;
-        hardState = { ...hardState, commitIndex: Math.max(hardState.commitIndex, snapshot.meta.index) };
         records.push({ type: 'snapshot', snapshot });
       }
     }
+    // Consensus may not know yet of a snapshot that is being installed; the log does.
+    const committed = snapshot?.meta.index ?? 0;
+    if (hardState.commitIndex < committed) hardState = { ...hardState, commitIndex: committed };
     // One hard state a batch is enough: the batch counts as a whole or not at all.
     if (hardState !== this.#hardState || records.length === 0) records.push({ type: 'hardState', hardState });
     return { records, hardState, snapshot };
@@ -353,6 +371,18 @@ export class LogWriter implements Wal {
     });
     this.#background = done.catch(() => undefined); // the next task is told by #state
     return done;
+  }
+
+  /** Under load the next batch proves that this one was synced; when none follows for a while, a note does. */
+  #noteWhenIdle(): void {
+    if (this.#clock === undefined) {
+      this.#noting ??= this.#note();
+      return;
+    }
+    this.#noteTimer ??= this.#clock.after(noteDelayMs, () => {
+      this.#noteTimer = undefined;
+      if (this.#state.is === 'open' && this.#running === undefined) this.#noting ??= this.#note();
+    });
   }
 
   async #note(): Promise<void> {

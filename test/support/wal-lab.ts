@@ -47,7 +47,7 @@ export function createLab(seed = 1, diskOptions: Partial<SimDiskOptions> = {}): 
   return lab;
 }
 
-export function walOptions(lab: Pick<Lab, 'disk' | 'log'>): WalOptions {
+export function walOptions(lab: Pick<WalOptions, 'disk' | 'log'>): WalOptions {
   return { disk: lab.disk, log: lab.log, directory: 'wal', clusterId: 'c1', nodeId: 'n1', segmentBytes: 8192 };
 }
 

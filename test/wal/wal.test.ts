@@ -1,11 +1,19 @@
 /** What the log promises: nothing acknowledged is lost, nothing damaged is believed, a full disk is survived. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import test from 'ava';
+
+import { createDisk } from '#src/drivers/disk.ts';
 
 import type { HardState } from '#src/raft/types.ts';
 import { crc32c } from '#src/std/crc32c.ts';
 import { sha256, toHex } from '#src/std/sha256.ts';
 import { encodeBatch, findRecord, segmentSeed } from '#src/wal/format.ts';
-import { createLab, entries, metaAt, readAll } from '#test/support/wal-lab.ts';
+import { createSimLog } from '#src/sim/log.ts';
+import { openWal } from '#src/wal/wal.ts';
+import { createLab, entries, metaAt, readAll, walOptions } from '#test/support/wal-lab.ts';
 import { runEvents, runFor } from '#test/support/virtual.ts';
 
 const hard = (commitIndex: number, currentTerm = 1): HardState => ({ currentTerm, votedFor: 'n2', commitIndex });
@@ -309,4 +317,23 @@ test('what an earlier life of a recycled file left never validates, even where i
   t.is(segment.length, batch.bytes);
   t.is(findRecord(segment, 0, old!)?.epoch, 1);
   t.is(findRecord(segment, 0, fresh!), undefined);
+});
+
+test('the same holds on the real disk', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'kontiki-wal-'));
+  t.teardown(() => rm(root, { recursive: true }));
+  const disk = createDisk(root);
+  const options = { ...walOptions({ disk, log: createSimLog({ monotonicMs: () => 0 }) }), segmentBytes: 64 * 1024 };
+  const { wal } = await openWal(options);
+  for (let base = 0; base < 200; base += 20) {
+    await wal.append({ entries: entries(base + 1, base + 20, { bytes: 5000 }), hardState: hard(base + 20) });
+    await wal.saveSnapshot(metaAt(base + 10), [bytesOf(`state of ${base + 10}`)]);
+  }
+  t.true(wal.stats().segments <= 3);
+  await wal.close();
+  await t.throwsAsync(wal.append({ hardState: hard(200, 2) }), { code: 'WAL_CLOSED' });
+  const again = await openWal(options);
+  t.deepEqual(again.recovered.entries, entries(191, 200, { bytes: 5000 }));
+  t.deepEqual(await readAll((await again.wal.openSnapshot())!.read()), bytesOf('state of 190'));
+  await again.wal.close();
 });
