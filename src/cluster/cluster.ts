@@ -11,7 +11,17 @@ import type { Membership } from '#src/replica/membership.ts';
 import { Fault, isFault } from '#src/std/fault.ts';
 import type { Identity, Keys } from './identity.ts';
 import { createSecret, formatToken, hashOf, hex, unhex, type JoinAnswer, type JoinRequest } from './join.ts';
-import { createTrust, issueAdmin, issuePeer, issueServing, openTrust, publicTrust, sealTrust, type Leaf, type Trust } from './pki.ts';
+import {
+  createTrust,
+  issueAdmin,
+  issuePeer,
+  issueServing,
+  openTrust,
+  publicTrust,
+  sealTrust,
+  type Leaf,
+  type Trust,
+} from './pki.ts';
 import { formatRange, nodeRange, nodeRangeCount, parseRange } from './ranges.ts';
 import { bootstrapTransaction, type Records } from './records.ts';
 import type { Transaction } from '#src/store/command.ts';
@@ -81,7 +91,8 @@ export async function bootstrapCluster(options: {
 
 /** The first Service address and the node's Pod-side address are ones a Pod calls the API by. */
 function withServiceIp(addresses: ApiAddresses, services: string, podCidr: string): ApiAddresses {
-  const first = (range: string): string => formatRange({ base: parseRange(range).base + 1, bits: 32 }).split('/')[0] ?? '';
+  const first = (range: string): string =>
+    formatRange({ base: parseRange(range).base + 1, bits: 32 }).split('/')[0] ?? '';
   return { ...addresses, ipAddresses: [...addresses.ipAddresses, first(services), first(podCidr)] };
 }
 
@@ -98,7 +109,12 @@ export async function admitNode(
     throw new Fault('CLUSTER_TOKEN', 'the join token is not one of this cluster, or was withdrawn', 'never');
   }
   const { clusterId, ranges } = await records.cluster();
-  const record = await records.admit(request.nodeName, request.incarnation, request.peerAddress, nodeRangeCount(parseRange(ranges.pods)));
+  const record = await records.admit(
+    request.nodeName,
+    request.incarnation,
+    request.peerAddress,
+    nodeRangeCount(parseRange(ranges.pods)),
+  );
   const trust: Trust = await openTrust(crypto, unhex(keys.clusterKey), unhex(await records.sealedTrust()));
   const podCidr = podCidrOf(ranges.pods, record.podIndex);
   const [peer, serving] = await Promise.all([
@@ -124,7 +140,6 @@ async function addMember(membership: Membership, id: string, address: string): P
       await membership.addLearner(id, address);
       return;
     } catch (error) {
-
       if (!isFault(error, 'REPLICA_CHANGE_IN_FLIGHT') || attempt === ADD_ATTEMPTS_MAX - 1) throw error;
     }
   }

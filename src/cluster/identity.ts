@@ -64,12 +64,20 @@ function parse<T>(path: string, text: string): T {
   try {
     return JSON.parse(text) as T;
   } catch (error) {
-    throw new Fault('CLUSTER_IDENTITY_BROKEN', `${path} in the data directory is no JSON; restore it from a backup, or remove the directory and join anew`, 'never', error);
+    throw new Fault(
+      'CLUSTER_IDENTITY_BROKEN',
+      `${path} in the data directory is no JSON; restore it from a backup, or remove the directory and join anew`,
+      'never',
+      error,
+    );
   }
 }
 
 /** Undefined in an empty directory. Faults: CLUSTER_FOREIGN_DIRECTORY, CLUSTER_IDENTITY_BROKEN. */
-export async function readIdentity(disk: Disk, nodeName: string): Promise<{ identity: Identity; keys: Keys } | undefined> {
+export async function readIdentity(
+  disk: Disk,
+  nodeName: string,
+): Promise<{ identity: Identity; keys: Keys } | undefined> {
   const text = await readText(disk, IDENTITY);
   if (text === undefined) return undefined;
   const identity = parse<Identity>(IDENTITY, text);
@@ -82,7 +90,11 @@ export async function readIdentity(disk: Disk, nodeName: string): Promise<{ iden
   }
   const keys = await readText(disk, KEYS);
   if (keys === undefined) {
-    throw new Fault('CLUSTER_IDENTITY_BROKEN', `${KEYS} is missing in the data directory; restore it from a backup, or remove the directory and join anew`, 'never');
+    throw new Fault(
+      'CLUSTER_IDENTITY_BROKEN',
+      `${KEYS} is missing in the data directory; restore it from a backup, or remove the directory and join anew`,
+      'never',
+    );
   }
   return { identity, keys: parse<Keys>(KEYS, keys) };
 }

@@ -38,7 +38,8 @@ export interface JoinAnswer {
 
 export const hex = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-export const unhex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+export const unhex = (text: string): Uint8Array =>
+  Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
 export function hashOf(crypto: Crypto, text: string): string {
   return hex(crypto.sha256(new TextEncoder().encode(text)));
@@ -55,7 +56,11 @@ export function formatToken(crypto: Crypto, servingAuthorityPem: string, secret:
 function parseToken(token: string): { authorityHash: string; secret: string } {
   const [version, authorityHash, secret, ...rest] = token.split('.');
   if (version !== 'kontiki1' || !authorityHash || !secret || rest.length > 0 || !/^[0-9a-f]{64}$/.test(authorityHash)) {
-    throw new Fault('CLUSTER_TOKEN', "join.token is not of the form kontiki1.<hash>.<secret>; copy it whole from the first node's file join-token", 'never');
+    throw new Fault(
+      'CLUSTER_TOKEN',
+      "join.token is not of the form kontiki1.<hash>.<secret>; copy it whole from the first node's file join-token",
+      'never',
+    );
   }
   return { authorityHash, secret };
 }
@@ -63,7 +68,11 @@ function parseToken(token: string): { authorityHash: string; secret: string } {
 /** A name that Kubernetes takes for a Node. Faults: CLUSTER_NODE_NAME. */
 export function checkNodeName(name: unknown): string {
   if (typeof name !== 'string' || !NAME.test(name)) {
-    throw new Fault('CLUSTER_NODE_NAME', `node name ${JSON.stringify(name)} is no DNS-1123 label (lower-case letters, digits and -, at most 63 characters)`, 'never');
+    throw new Fault(
+      'CLUSTER_NODE_NAME',
+      `node name ${JSON.stringify(name)} is no DNS-1123 label (lower-case letters, digits and -, at most 63 characters)`,
+      'never',
+    );
   }
   return name;
 }
@@ -79,7 +88,8 @@ export function parseJoinRequest(body: unknown): JoinRequest {
   if (typeof given.incarnation !== 'string') bad('incarnation');
   if (typeof given.peerAddress !== 'string' || !/^[^\s:]+:\d{1,5}$/.test(given.peerAddress)) bad('peerAddress');
   const addresses = given.apiAddresses;
-  const isTexts = (value: unknown): boolean => Array.isArray(value) && value.length <= 32 && value.every((item) => typeof item === 'string');
+  const isTexts = (value: unknown): boolean =>
+    Array.isArray(value) && value.length <= 32 && value.every((item) => typeof item === 'string');
   if (!addresses || !isTexts(addresses.dnsNames) || !isTexts(addresses.ipAddresses)) bad('apiAddresses');
   checkNodeName(given.nodeName);
   return given as JoinRequest;
@@ -93,11 +103,21 @@ function statusFault(status: number, body: Uint8Array, url: string): Fault {
   } catch {
     // Not our JSON (a proxy, another server): its text has to do.
   }
-  return new Fault('CLUSTER_JOIN_REFUSED', `${url} refused the join (${status}): ${message}`, status === 503 || status === 429 ? 'later' : 'never');
+  return new Fault(
+    'CLUSTER_JOIN_REFUSED',
+    `${url} refused the join (${status}): ${message}`,
+    status === 503 || status === 429 ? 'later' : 'never',
+  );
 }
 
 /** The joiner's side. Faults: CLUSTER_TOKEN, CLUSTER_JOIN_REFUSED, HTTP_*. */
-export async function joinCluster(options: { http: Http; crypto: Crypto; server: string; token: string; request: Omit<JoinRequest, 'secret'> }): Promise<JoinAnswer> {
+export async function joinCluster(options: {
+  http: Http;
+  crypto: Crypto;
+  server: string;
+  token: string;
+  request: Omit<JoinRequest, 'secret'>;
+}): Promise<JoinAnswer> {
   const { http, crypto, server } = options;
   const { authorityHash, secret } = parseToken(options.token);
   const limits = { timeoutMs: TIMEOUT_MS, bodyBytesMax: ANSWER_BYTES_MAX };
@@ -105,7 +125,11 @@ export async function joinCluster(options: { http: Http; crypto: Crypto; server:
   if (authority.status !== 200) throw statusFault(authority.status, authority.body, server);
   const authorityPem = new TextDecoder().decode(authority.body);
   if (hashOf(crypto, authorityPem) !== authorityHash) {
-    throw new Fault('CLUSTER_TOKEN', `${server} shows another authority than join.token promises: a wrong address, a token of another cluster, or someone in between`, 'never');
+    throw new Fault(
+      'CLUSTER_TOKEN',
+      `${server} shows another authority than join.token promises: a wrong address, a token of another cluster, or someone in between`,
+      'never',
+    );
   }
   const body = new TextEncoder().encode(JSON.stringify({ ...options.request, secret }));
   const answer = await http.fetch({
@@ -121,6 +145,11 @@ export async function joinCluster(options: { http: Http; crypto: Crypto; server:
   try {
     return JSON.parse(new TextDecoder().decode(answer.body)) as JoinAnswer;
   } catch (error) {
-    throw new Fault('CLUSTER_JOIN_REFUSED', `${server} answered the join with something that is no JSON: ${messageOf(error)}`, 'never', error);
+    throw new Fault(
+      'CLUSTER_JOIN_REFUSED',
+      `${server} answered the join with something that is no JSON: ${messageOf(error)}`,
+      'never',
+      error,
+    );
   }
 }

@@ -15,7 +15,10 @@ function base64(text: string): string {
 }
 
 export function kubeconfigText(input: KubeconfigInput): string {
-  const clusters = [{ name: 'kontiki', server: input.defaultServer }, ...input.nodes.map(({ name, server }) => ({ name: `kontiki-${name}`, server }))];
+  const clusters = [
+    { name: 'kontiki', server: input.defaultServer },
+    ...input.nodes.map(({ name, server }) => ({ name: `kontiki-${name}`, server })),
+  ];
   const authority = base64(input.authorityPem);
   return [
     'apiVersion: v1',
@@ -23,9 +26,19 @@ export function kubeconfigText(input: KubeconfigInput): string {
     'preferences: {}',
     'current-context: kontiki',
     'clusters:',
-    ...clusters.flatMap(({ name, server }) => [`- name: ${name}`, '  cluster:', `    server: ${server}`, `    certificate-authority-data: ${authority}`]),
+    ...clusters.flatMap(({ name, server }) => [
+      `- name: ${name}`,
+      '  cluster:',
+      `    server: ${server}`,
+      `    certificate-authority-data: ${authority}`,
+    ]),
     'contexts:',
-    ...clusters.flatMap(({ name }) => [`- name: ${name}`, '  context:', `    cluster: ${name}`, '    user: kontiki-admin']),
+    ...clusters.flatMap(({ name }) => [
+      `- name: ${name}`,
+      '  context:',
+      `    cluster: ${name}`,
+      '    user: kontiki-admin',
+    ]),
     'users:',
     '- name: kontiki-admin',
     '  user:',

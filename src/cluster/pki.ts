@@ -73,27 +73,58 @@ export async function createTrust(crypto: Crypto): Promise<Trust> {
 async function issue(
   crypto: Crypto,
   authority: Authority,
-  subject: { commonName: string; organizations?: string[]; dnsNames?: string[]; ipAddresses?: string[]; usages: ('server' | 'client')[] },
+  subject: {
+    commonName: string;
+    organizations?: string[];
+    dnsNames?: string[];
+    ipAddresses?: string[];
+    usages: ('server' | 'client')[];
+  },
 ): Promise<Leaf> {
   const pair = await crypto.generateKeyPair();
-  const certificatePem = await crypto.issueCertificate(authority, { ...subject, publicKeyPem: pair.publicKeyPem, validityDays: LEAF_DAYS });
+  const certificatePem = await crypto.issueCertificate(authority, {
+    ...subject,
+    publicKeyPem: pair.publicKeyPem,
+    validityDays: LEAF_DAYS,
+  });
   return { certificatePem, privateKeyPem: pair.privateKeyPem };
 }
 
 /** For links between nodes; the common name is the node's name. */
 export function issuePeer(crypto: Crypto, trust: Trust, node: string): Promise<Leaf> {
-  return issue(crypto, trust.peer, { commonName: node, organizations: ['kontiki:nodes'], usages: ['server', 'client'] });
+  return issue(crypto, trust.peer, {
+    commonName: node,
+    organizations: ['kontiki:nodes'],
+    usages: ['server', 'client'],
+  });
 }
 
-export function issueServing(crypto: Crypto, trust: Trust, node: string, addresses: { dnsNames: string[]; ipAddresses: string[] }): Promise<Leaf> {
+export function issueServing(
+  crypto: Crypto,
+  trust: Trust,
+  node: string,
+  addresses: { dnsNames: string[]; ipAddresses: string[] },
+): Promise<Leaf> {
   return issue(crypto, trust.serving, {
     commonName: 'kube-apiserver',
-    dnsNames: [node, 'localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local', ...addresses.dnsNames],
+    dnsNames: [
+      node,
+      'localhost',
+      'kubernetes',
+      'kubernetes.default',
+      'kubernetes.default.svc',
+      'kubernetes.default.svc.cluster.local',
+      ...addresses.dnsNames,
+    ],
     ipAddresses: ['127.0.0.1', '::1', ...addresses.ipAddresses],
     usages: ['server'],
   });
 }
 
 export function issueAdmin(crypto: Crypto, trust: Trust): Promise<Leaf> {
-  return issue(crypto, trust.client, { commonName: 'kubernetes-admin', organizations: ['system:masters'], usages: ['client'] });
+  return issue(crypto, trust.client, {
+    commonName: 'kubernetes-admin',
+    organizations: ['system:masters'],
+    usages: ['client'],
+  });
 }

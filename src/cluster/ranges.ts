@@ -22,7 +22,8 @@ export function formatIp(value: number): string {
 export function parseRange(text: string): Range {
   const [ip = '', bitsText = ''] = text.split('/');
   const bits = Number(bitsText);
-  if (!Number.isInteger(bits) || bits < 0 || bits > 32 || bitsText === '') throw new Fault('CLUSTER_RANGE', `'${text}' is no IPv4 range such as 10.64.0.0/16`, 'never');
+  if (!Number.isInteger(bits) || bits < 0 || bits > 32 || bitsText === '')
+    throw new Fault('CLUSTER_RANGE', `'${text}' is no IPv4 range such as 10.64.0.0/16`, 'never');
   const size = 2 ** (32 - bits);
   return { base: Math.floor(parseIp(ip) / size) * size, bits };
 }
@@ -60,14 +61,23 @@ const CANDIDATES = {
 };
 
 /** Two free /16, away from what the host routes and other clusters use. Faults: CLUSTER_RANGE. */
-export function chooseRanges(mode: 'routed' | 'loopback', inUse: string[], startAt: number): { pods: string; services: string } {
+export function chooseRanges(
+  mode: 'routed' | 'loopback',
+  inUse: string[],
+  startAt: number,
+): { pods: string; services: string } {
   const used = inUse.map(parseRange).filter((range) => range.bits > 0);
   const candidates = CANDIDATES[mode];
   for (let i = 0; i < candidates.length; i += 1) {
     const pair = candidates[(startAt + i) % candidates.length];
     if (!pair) continue;
     const [pods, services] = pair;
-    if (!used.some((range) => overlaps(range, parseRange(pods)) || overlaps(range, parseRange(services)))) return { pods, services };
+    if (!used.some((range) => overlaps(range, parseRange(pods)) || overlaps(range, parseRange(services))))
+      return { pods, services };
   }
-  throw new Fault('CLUSTER_RANGE', 'no free pair of /16 ranges was found; set ranges.pods and ranges.services', 'never');
+  throw new Fault(
+    'CLUSTER_RANGE',
+    'no free pair of /16 ranges was found; set ranges.pods and ranges.services',
+    'never',
+  );
 }

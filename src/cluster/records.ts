@@ -78,14 +78,25 @@ export interface Records {
 }
 
 export function createRecords(options: { proposer: Proposer; reader: Reader }): Records {
-  const confirm = (): Promise<StoreView> => options.reader.confirm({ type: 'linearizable' }, { deadlineMs: DEADLINE_MS });
+  const confirm = (): Promise<StoreView> =>
+    options.reader.confirm({ type: 'linearizable' }, { deadlineMs: DEADLINE_MS });
 
   function listNodes(view: StoreView): Map<string, NodeRecord> {
     const { items } = view.range({ from: NODES, to: `${NODES}~`, limit: 0 });
-    return new Map(items.map(({ key, value }) => [key.slice(NODES.length), JSON.parse(new TextDecoder().decode(value.bytes)) as NodeRecord]));
+    return new Map(
+      items.map(({ key, value }) => [
+        key.slice(NODES.length),
+        JSON.parse(new TextDecoder().decode(value.bytes)) as NodeRecord,
+      ]),
+    );
   }
 
-  async function tryAdmit(name: string, incarnation: string, peerAddress: string, podRanges: number): Promise<NodeRecord | undefined> {
+  async function tryAdmit(
+    name: string,
+    incarnation: string,
+    peerAddress: string,
+    podRanges: number,
+  ): Promise<NodeRecord | undefined> {
     const view = await confirm();
     const known = getRecord<NodeRecord>(view, NODES + name);
     if (known) {
@@ -99,7 +110,8 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
     const taken = new Set([...listNodes(view).values()].map((node) => node.podIndex));
     let podIndex = 0;
     while (taken.has(podIndex)) podIndex += 1;
-    if (podIndex >= podRanges) throw new Fault('CLUSTER_FULL', `all ${podRanges} Pod ranges of this cluster are taken`, 'never');
+    if (podIndex >= podRanges)
+      throw new Fault('CLUSTER_FULL', `all ${podRanges} Pod ranges of this cluster are taken`, 'never');
     const record: NodeRecord = { incarnation, peerAddress, podIndex };
     const [result] = await options.proposer.propose(
       [
@@ -119,7 +131,12 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
   return {
     async cluster() {
       const record = getRecord<ClusterRecord>(await confirm(), CLUSTER_KEY);
-      if (!record) throw new Fault('CLUSTER_UNFINISHED', 'this cluster was never bootstrapped to its end; start its first node again', 'later');
+      if (!record)
+        throw new Fault(
+          'CLUSTER_UNFINISHED',
+          'this cluster was never bootstrapped to its end; start its first node again',
+          'later',
+        );
       return record;
     },
     async sealedTrust() {
@@ -138,7 +155,11 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         const record = await tryAdmit(name, incarnation, peerAddress, podRanges);
         if (record) return record;
       }
-      throw new Fault('CLUSTER_BUSY', `${ATTEMPTS_MAX} other joins took the ranges this one wanted; try again`, 'later');
+      throw new Fault(
+        'CLUSTER_BUSY',
+        `${ATTEMPTS_MAX} other joins took the ranges this one wanted; try again`,
+        'later',
+      );
     },
   };
 }

@@ -6,7 +6,7 @@ import { controllerReference } from '#src/api/metadata.ts';
 import type { Pod, ReplicaSet } from '#src/api/objects.ts';
 import type { BatchWrite } from '#src/registry/client.ts';
 import { objectKey } from '#src/registry/informer.ts';
-import { createActorHost, type ActorHost, type Attempt, type Duty } from './actor-host.ts';
+import { createActorHost, type ActorHost, type Attempt, type Duty, type Failure } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
 import { CONTROLLER } from './informers.ts';
 import { PODS, REPLICA_SETS } from './resources.ts';
@@ -22,7 +22,7 @@ export function hostReplicaSets(context: ControllerContext): ActorHost {
       replicaSet,
       pods: podsOf(replicaSet),
       nowMs: clock.wallMs(),
-      failure: observation.failure === undefined ? undefined : { reason: 'FailedCreate', message: observation.failure },
+      failure: failureOf(observation.failure),
     });
     return { observation, deleting: replicaSet.metadata.deletionTimestamp !== undefined, plan };
   };
@@ -126,6 +126,12 @@ export function hostReplicaSets(context: ControllerContext): ActorHost {
     }
   });
   return host;
+}
+
+function failureOf(failure: Failure | undefined) {
+  if (failure?.intent === 'createPods') return { reason: 'FailedCreate' as const, message: failure.message };
+  if (failure?.intent === 'deletePods') return { reason: 'FailedDelete' as const, message: failure.message };
+  return undefined;
 }
 
 function deletion(pod: { namespace: string; name: string; uid: string }): BatchWrite {

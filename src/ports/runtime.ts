@@ -43,6 +43,8 @@ export interface SandboxState {
 }
 
 export interface ContainerMount {
+  /** The volume's name in the Pod. */
+  volume: string;
   hostPath: string;
   containerPath: string;
   readOnly: boolean;
