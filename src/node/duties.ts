@@ -11,7 +11,8 @@ import type { Membership } from '#src/replica/membership.ts';
 import type { Proposer } from '#src/replica/proposer.ts';
 import { createScheduler } from '#src/scheduler/scheduler.ts';
 import { messageOf } from '#src/std/fault.ts';
-import type { Life } from './birth.ts';
+import { finishBirth, type Life } from './birth.ts';
+import type { Disk } from '#src/ports/disk.ts';
 import type { NodeTimes } from './config.ts';
 
 const RETRY_MS = 200;
@@ -31,6 +32,7 @@ export function createDuties(options: {
   log: Log;
   membership: Membership;
   proposer: Proposer;
+  disk: Disk;
   life: Life;
   times: NodeTimes;
   manifests: KubeObject[];
@@ -58,6 +60,7 @@ export function createDuties(options: {
       const objects = [...firstNamespaces(), ...options.manifests, kubernetesService({ serviceCidr: life.identity.ranges.services, apiServerPort: options.apiPort })];
       const created = await applyFirstObjects(admin, objects, { term });
       if (created > 0) log.info('created the objects a cluster starts with', { created });
+      if (life.birth) await finishBirth(options, life.birth);
     } catch (error) {
       if (leading !== term) return;
       log.warn('the first objects are not there yet; trying again', { error: messageOf(error) });

@@ -186,6 +186,7 @@ export function createNode(options: NodeOptions): Node {
       log: ports.log,
       membership: replica,
       proposer: replica,
+      disk: ports.disk,
       life,
       times: config.times,
       manifests: options.manifests,
