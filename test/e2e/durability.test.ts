@@ -33,7 +33,7 @@ function startWriters(lab: Lab, prefix: string): Writers {
     String(WRITERS),
     prefix,
   ];
-  const child = spawn(program, args, {
+  const child = spawn(program ?? process.execPath, args, {
     env: { ...process.env, KONTIKI_LAB: lab.id },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -112,7 +112,7 @@ async function oneFault(
 test.serial(
   'kill -9 and SIGSTOP of the leader under 16 writers, restarts of one and of all: nothing lost, nothing doubled',
   async (t) => {
-    t.timeout(600_000);
+    t.timeout(900_000);
     const lab = await createLab({ runtime: 'process' });
     try {
       const up = await lab.up();
