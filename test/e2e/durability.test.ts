@@ -24,16 +24,8 @@ function startWriters(lab: Lab, prefix: string): Writers {
   const inside = existsSync(`/run/netns/${lab.id}`) ? ['nsenter', `--net=/run/netns/${lab.id}`] : [];
   const ports = [1, 2, 3].map((i) => lab.port + i).join(',');
   const script = join(PROJECT, 'test/support/writers.ts');
-  const [program = '', ...args] = [
-    ...inside,
-    process.execPath,
-    script,
-    join(lab.data, 'kubeconfig'),
-    ports,
-    String(WRITERS),
-    prefix,
-  ];
-  const child = spawn(program ?? process.execPath, args, {
+  const command = [...inside, process.execPath, script, join(lab.data, 'kubeconfig'), ports, String(WRITERS), prefix];
+  const child = spawn(command[0] ?? '', command.slice(1), {
     env: { ...process.env, KONTIKI_LAB: lab.id },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
