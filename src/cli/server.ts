@@ -58,7 +58,11 @@ function readDescriptions(): Record<string, string> {
 function hostRoutes(): string[] {
   try {
     const lines = readFileSync('/proc/net/route', 'utf8').trim().split('\n').slice(1);
-    const address = (hex: string): string => (hex.match(/../g) ?? []).toReversed().map((byte) => parseInt(byte, 16)).join('.');
+    const address = (hex: string): string =>
+      (hex.match(/../g) ?? [])
+        .toReversed()
+        .map((byte) => parseInt(byte, 16))
+        .join('.');
     return lines.flatMap((line) => {
       const [, destination = '', , , , , , mask = ''] = line.split('\t');
       const bits = [...parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length;
@@ -77,7 +81,14 @@ function firstLine(path: string): string {
   }
 }
 
-function systemFacts(): { os: string; architecture: string; kernel: string; image: string; machineId: string; bootId: string } {
+function systemFacts(): {
+  os: string;
+  architecture: string;
+  kernel: string;
+  image: string;
+  machineId: string;
+  bootId: string;
+} {
   const image = /^PRETTY_NAME="(.*)"$/m.exec(firstLine('/etc/os-release'))?.[1] ?? process.platform;
   return {
     os: process.platform,
@@ -121,7 +132,13 @@ export async function serverCommand(args: string[]): Promise<number> {
       log,
     },
     config,
-    host: { cpuMillis: cpus().length * 1000, memoryBytes: totalmem(), pid: process.pid, routes: hostRoutes(), system: systemFacts() },
+    host: {
+      cpuMillis: cpus().length * 1000,
+      memoryBytes: totalmem(),
+      pid: process.pid,
+      routes: hostRoutes(),
+      system: systemFacts(),
+    },
     manifests: readManifests(),
     descriptions: readDescriptions(),
     onFatal(fault) {

@@ -60,8 +60,21 @@ export function createKubelet(options: {
   const { client, clock, random, runtime, dataplane, config } = options;
   const log = options.log.scope('kubelet');
   const workers = new Map<string, PodWorker>();
-  const pods = createInformer<Pod>({ client, clock, random, log, resource: PODS, options: { fieldSelector: `spec.nodeName=${config.nodeName}` } });
-  const services = createInformer<Service>({ client, clock, random, log, resource: { group: '', version: 'v1', resource: 'services' } });
+  const pods = createInformer<Pod>({
+    client,
+    clock,
+    random,
+    log,
+    resource: PODS,
+    options: { fieldSelector: `spec.nodeName=${config.nodeName}` },
+  });
+  const services = createInformer<Service>({
+    client,
+    clock,
+    random,
+    log,
+    resource: { group: '', version: 'v1', resource: 'services' },
+  });
   const events = createEventRecorder({ client, clock, log, random, component: 'kubelet', host: config.nodeName });
   const statusWriter = createStatusWriter({ client, clock, log });
   const keeper = createNodeKeeper({ client, clock, log, runtime, config });
@@ -106,7 +119,11 @@ export function createKubelet(options: {
     onGone: (podUid) => void workers.delete(podUid),
   };
 
-  async function getOptional<T extends ConfigMap | Secret>(resource: string, namespace: string, name: string): Promise<T | undefined> {
+  async function getOptional<T extends ConfigMap | Secret>(
+    resource: string,
+    namespace: string,
+    name: string,
+  ): Promise<T | undefined> {
     try {
       return await client.get<T>({ group: '', version: 'v1', resource }, name, { namespace });
     } catch (error) {
@@ -121,7 +138,10 @@ export function createKubelet(options: {
   }
 
   function partOf(seen: RuntimeView, podUid: string): RuntimeView {
-    return { sandboxes: seen.sandboxes.filter((s) => s.podUid === podUid), containers: seen.containers.filter((c) => c.podUid === podUid) };
+    return {
+      sandboxes: seen.sandboxes.filter((s) => s.podUid === podUid),
+      containers: seen.containers.filter((c) => c.podUid === podUid),
+    };
   }
 
   /** One look: workers for new Pods, news for the others, an end for what no Pod explains. */
@@ -153,7 +173,8 @@ export function createKubelet(options: {
     if (stopped) return;
     // Before any Pod is given an address: what still runs keeps its own, whether it is adopted or not.
     if (!recovered) {
-      for (const { podUid, ip, state } of seen.sandboxes) if (ip !== undefined && state === 'ready') host.addresses.adopt(podUid, ip);
+      for (const { podUid, ip, state } of seen.sandboxes)
+        if (ip !== undefined && state === 'ready') host.addresses.adopt(podUid, ip);
       recovered = true;
     }
     for (const pod of pods.list()) {
@@ -176,19 +197,33 @@ export function createKubelet(options: {
   /** Not awaited: one Pod whose volumes hang must not hold up the others. */
   function adopt(pod: Pod, seen: RuntimeView): void {
     const uid = pod.metadata.uid ?? '';
-    if ((pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') && seen.sandboxes.length === 0 && pod.metadata.deletionTimestamp === undefined) return;
+    if (
+      (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') &&
+      seen.sandboxes.length === 0 &&
+      pod.metadata.deletionTimestamp === undefined
+    )
+      return;
     const worker = new PodWorker(host, pod, seen);
     workers.set(uid, worker);
-    if (seen.sandboxes.length > 0) log.info('adopted a pod that ran on', { pod: pod.metadata.name, containers: seen.containers.length });
-    worker.activate().catch((error: unknown) => log.error('a pod could not be taken up', { pod: pod.metadata.name, error: messageOf(error) }));
+    if (seen.sandboxes.length > 0)
+      log.info('adopted a pod that ran on', { pod: pod.metadata.name, containers: seen.containers.length });
+    worker
+      .activate()
+      .catch((error: unknown) =>
+        log.error('a pod could not be taken up', { pod: pod.metadata.name, error: messageOf(error) }),
+      );
   }
 
   async function removeUnexplained(seen: RuntimeView): Promise<void> {
     const explained = new Set([...workers.keys(), ...pods.list().map((pod) => pod.metadata.uid ?? '')]);
     const strangers = seen.sandboxes.filter((sandbox) => !explained.has(sandbox.podUid));
     for (const sandbox of strangers) {
-      log.info('removing a sandbox whose pod is not of this node any more', { sandbox: sandbox.id, pod: sandbox.podUid });
-      for (const container of seen.containers.filter((c) => c.sandboxId === sandbox.id)) await runtime.removeContainer(container.id);
+      log.info('removing a sandbox whose pod is not of this node any more', {
+        sandbox: sandbox.id,
+        pod: sandbox.podUid,
+      });
+      for (const container of seen.containers.filter((c) => c.sandboxId === sandbox.id))
+        await runtime.removeContainer(container.id);
       await dataplane.detachPod(sandbox.podUid);
       await runtime.removeSandbox(sandbox.id);
       await runtime.removeVolumes(sandbox.podUid);
@@ -232,7 +267,15 @@ export function createKubelet(options: {
     void prove();
   }
 
-  serveStreams({ peers: options.peers, clock, runtime, workerOf: (namespace, name) => [...workers.values()].find((w) => w.pod.metadata.namespace === namespace && w.pod.metadata.name === name && !w.isGone) });
+  serveStreams({
+    peers: options.peers,
+    clock,
+    runtime,
+    workerOf: (namespace, name) =>
+      [...workers.values()].find(
+        (w) => w.pod.metadata.namespace === namespace && w.pod.metadata.name === name && !w.isGone,
+      ),
+  });
 
   return {
     start() {

@@ -523,7 +523,7 @@ export class PodWorker {
   }
 
   async #forget(): Promise<void> {
-    const { client, statusWriter, log, onGone } = this.#host;
+    const { client, statusWriter, log } = this.#host;
     statusWriter.forget(this.uid);
     const { namespace = '', name = '' } = this.#pod.metadata;
     if (!this.#goneFromApi) {
@@ -543,7 +543,7 @@ export class PodWorker {
       }
     }
     this.close();
-    onGone(this.uid);
+    this.#host.onGone(this.uid);
   }
 
   /** Grace is over: deleted with grace 0, or again with less. */

@@ -95,7 +95,12 @@ export function createNode(options: NodeOptions): Node {
   async function start(): Promise<void> {
     await ports.disk.lock();
     const info = await ports.runtime.info();
-    const life = await beBorn({ ports, config, mode: info.network === 'netns' ? 'routed' : 'loopback', routes: options.host.routes ?? [] });
+    const life = await beBorn({
+      ports,
+      config,
+      mode: info.network === 'netns' ? 'routed' : 'loopback',
+      routes: options.host.routes ?? [],
+    });
     const { identity, keys } = life;
     const wire = await createWire({
       network: ports.network,
@@ -150,9 +155,13 @@ export function createNode(options: NodeOptions): Node {
       log: ports.log,
       proposer: replica,
       reader: replica,
-      config: { serviceCidr: identity.ranges.services, evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000) },
+      config: {
+        serviceCidr: identity.ranges.services,
+        evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000),
+      },
     });
-    const clientOf = (user: string, ...groups: string[]) => registry.clientFor({ user, groups: [...groups, 'system:authenticated'] });
+    const clientOf = (user: string, ...groups: string[]) =>
+      registry.clientFor({ user, groups: [...groups, 'system:authenticated'] });
     const nodeIdentity = clientOf(`system:node:${config.name}`, 'system:nodes');
     const records = createRecords({ proposer: replica, reader: replica });
     const kubelet = createKubelet({
@@ -175,7 +184,14 @@ export function createNode(options: NodeOptions): Node {
         leaseRenewMs: config.times.leaseRenewMs,
         leaseDurationSeconds: Math.max(1, Math.round(config.times.nodeGraceMs / 1000)),
         version: versionInfo().gitVersion,
-        system: options.host.system ?? { os: 'linux', architecture: 'amd64', kernel: '', image: '', machineId: '', bootId: '' },
+        system: options.host.system ?? {
+          os: 'linux',
+          architecture: 'amd64',
+          kernel: '',
+          image: '',
+          machineId: '',
+          bootId: '',
+        },
         limits: async () => (await ports.dataplane.capabilities()).limits,
       },
     });
@@ -223,7 +239,13 @@ export function createNode(options: NodeOptions): Node {
       apiServer,
       kubelet,
       duties,
-      proxy: createProxy({ client: clientOf('system:kube-proxy'), clock, random, log: ports.log, dataplane: ports.dataplane }),
+      proxy: createProxy({
+        client: clientOf('system:kube-proxy'),
+        clock,
+        random,
+        log: ports.log,
+        dataplane: ports.dataplane,
+      }),
       voters: createVoterManager({ membership: replica, clock, log: ports.log }),
     };
   }
