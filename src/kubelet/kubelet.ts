@@ -81,6 +81,8 @@ export function createKubelet(options: {
   let stopped = false;
   /** A linearizable list of our Pods was seen in this process's life. */
   let proven = false;
+  /** The addresses of the sandboxes that run on were taken over. */
+  let recovered = false;
   let timer: Timer | undefined;
   let looking = false;
   let lookAgain = false;
@@ -169,14 +171,19 @@ export function createKubelet(options: {
   async function lookOnce(): Promise<void> {
     const seen = await runtimeView();
     if (stopped) return;
+    // Before any Pod is given an address: what still runs keeps its own, whether it is adopted or not.
+    if (!recovered) {
+      for (const { podUid, ip, state } of seen.sandboxes)
+        if (ip !== undefined && state === 'ready') host.addresses.adopt(podUid, ip);
+      recovered = true;
+    }
     for (const pod of pods.list()) {
       const uid = pod.metadata.uid ?? '';
       const worker = workers.get(uid);
       if (worker) worker.observe(partOf(seen, uid));
-      else await adopt(pod, partOf(seen, uid));
-      if (stopped) return;
+      else adopt(pod, partOf(seen, uid));
     }
-    for (const worker of [...workers.values()]) {
+    for (const worker of workers.values()) {
       const { namespace, name } = worker.pod.metadata;
       const stored = pods.get(namespace, name ?? '');
       if (stored?.metadata.uid === worker.uid) continue;
@@ -187,7 +194,8 @@ export function createKubelet(options: {
     if (proven) await removeUnexplained(seen);
   }
 
-  async function adopt(pod: Pod, seen: RuntimeView): Promise<void> {
+  /** Not awaited: one Pod whose volumes hang must not hold up the others. */
+  function adopt(pod: Pod, seen: RuntimeView): void {
     const uid = pod.metadata.uid ?? '';
     if (
       (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') &&
@@ -199,7 +207,11 @@ export function createKubelet(options: {
     workers.set(uid, worker);
     if (seen.sandboxes.length > 0)
       log.info('adopted a pod that ran on', { pod: pod.metadata.name, containers: seen.containers.length });
-    await worker.activate();
+    worker
+      .activate()
+      .catch((error: unknown) =>
+        log.error('a pod could not be taken up', { pod: pod.metadata.name, error: messageOf(error) }),
+      );
   }
 
   async function removeUnexplained(seen: RuntimeView): Promise<void> {
