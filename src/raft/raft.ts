@@ -674,6 +674,19 @@ export class Raft {
     }
   }
 
+  /**
+   * An empty append after all that was sent: accepted, it acknowledges everything in flight; refused, it
+   * tells where to begin again. Without it a loss shows only when there is something more to send.
+   */
+  #askForMatch(to: NodeId, progress: Progress): void {
+    const prevIndex = progress.nextIndex - 1;
+    if (progress.matchIndex === prevIndex) return;
+    const { commitIndex, currentTerm: term } = this;
+    const prevTerm = this.log.termAt(prevIndex);
+    if (prevTerm === undefined) becomeProbe(progress);
+    else this.#messages.push({ to, message: { type: 'append', term, prevIndex, prevTerm, entries: [], commitIndex } });
+  }
+
   #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
     const reply: Ready['messages'][number] = {
       to,
@@ -740,14 +753,9 @@ export class Raft {
     if (this.role !== 'leader' || !progress) return;
     progress.contactTick = this.#tick;
     progress.readContext = Math.max(progress.readContext, context);
-    // A lost answer must not pause a member for ever: whoever hears us is sent to again.
+    // A lost message or answer must not pause a member for ever: whoever hears us is sent to again.
     if (progress.replication.state === 'probe') progress.replication.sent = false;
-    else if (
-      progress.replication.state === 'replicate' &&
-      progress.replication.inflight.length >= this.config.inflightMessagesMax
-    ) {
-      progress.replication.inflightBytes -= progress.replication.inflight.shift()?.bytes ?? 0;
-    }
+    else if (progress.replication.state === 'replicate') this.#askForMatch(from, progress);
     if (progress.matchIndex < this.log.lastIndex) this.#sendAppend(from, progress);
     this.#confirmReads();
   }
