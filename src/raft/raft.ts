@@ -328,14 +328,19 @@ export class Raft {
     checkState(this);
   }
 
-  /** The transfer to `to` has ended; after a failure the member is probed again. */
+  /** The transfer to `to` has ended; after a failure it is tried again when the member is heard of. */
   snapshotSent(to: NodeId, ok: boolean): void {
     const progress = this.progress.get(to);
     if (progress?.replication.state !== 'snapshot') return;
     const { pendingIndex } = progress.replication;
-    becomeProbe(progress);
-    if (ok) progress.nextIndex = Math.max(progress.nextIndex, pendingIndex + 1);
-    this.#appendDue = true;
+    if (ok) {
+      becomeProbe(progress);
+      progress.nextIndex = Math.max(progress.nextIndex, pendingIndex + 1);
+      this.#appendDue = true;
+    } else {
+      // Not at once: to a member that is down that would be a busy loop.
+      progress.replication = { state: 'probe', sent: true };
+    }
   }
 
   /** The link to `id` is down: what was in flight is probably lost. */
