@@ -178,7 +178,7 @@ export class Raft {
       this.#electionElapsed += 1;
       if (this.#electionElapsed >= this.#electionTimeout) {
         this.#resetElection();
-        if (this.log.configuration.voters.length > 0 && isVoter(this.configuration, this.id)) this.#campaign('pre');
+        if (this.#mayCampaign()) this.#campaign('pre');
       }
     }
     checkState(this);
@@ -212,7 +212,7 @@ export class Raft {
         break;
       case 'timeoutNow':
         // The leader asks for it: no pre-vote, and the live leader is no reason to refuse.
-        if (isVoter(this.configuration, this.id) && this.role !== 'leader') this.#campaign('transfer');
+        if (this.#mayCampaign() && this.role !== 'leader') this.#campaign('transfer');
         break;
       case 'readIndex':
         if (this.role === 'leader') this.#takeRead(from, message.id);
@@ -477,6 +477,14 @@ export class Raft {
   }
 
   // ── elections ───────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * A voter; also one that is a voter no more by an entry not known committed: it may be the only one that
+   * has this entry, and then nobody else can be elected (Ongaro thesis §4.2.2).
+   */
+  #mayCampaign(): boolean {
+    return this.log.configurationsSince(this.commitIndex).some((one) => isVoter(one, this.id));
+  }
 
   #campaign(kind: 'pre' | 'real' | 'transfer'): void {
     this.leader = undefined;

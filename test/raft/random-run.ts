@@ -197,7 +197,7 @@ function describe(network: Network): string {
     if (!raft) return `${id} down`;
     const { role, currentTerm, commitIndex, appliedIndex, log, leader } = raft;
     const progress = [...raft.progress].map(([to, p]) => `${to}:${p.matchIndex}/${p.nextIndex} ${p.replication.state}`);
-    return `${id} ${role} term ${currentTerm} leader ${leader} first ${log.firstIndex} last ${log.lastIndex} commit ${commitIndex} applied ${appliedIndex} ${installing ? 'installing' : ''} writes ${writes.length} ${progress.join(',')}`;
+    return `${id} ${role} term ${currentTerm} leader ${leader} first ${log.firstIndex} last ${log.lastIndex} (term ${log.lastTerm}) commit ${commitIndex} applied ${appliedIndex} ${installing ? 'installing' : ''} writes ${writes.length} ${JSON.stringify(raft.configuration.voters)}${JSON.stringify(raft.configuration.votersOutgoing)}@${log.configurationIndex} ${progress.join(',')}`;
   });
   return nodes.join(' | ');
 }
