@@ -1,7 +1,7 @@
 /** A run of random steps from one seed: faults first, then everything heals and the cluster must go on. */
 import { membersOf } from '#src/raft/configuration.ts';
-import type { RaftMutation } from '#src/raft/raft.ts';
-import type { ConfigurationChange, NodeId } from '#src/raft/types.ts';
+import type { Raft, RaftMutation } from '#src/raft/raft.ts';
+import type { ConfigurationChange, NodeId, Role } from '#src/raft/types.ts';
 import { isFault } from '#src/std/fault.ts';
 import { Network } from './network.ts';
 
@@ -22,7 +22,14 @@ export function randomRun({ seed, steps, mutations = [] }: RunOptions, marks: Ma
   const size = [1, 2, 3, 3, 3, 5][seed % 6] ?? 3;
   const voters = Array.from({ length: size }, (_, i) => `n${i + 1}`);
   // Small bounds, so that short runs meet them.
-  const config = { inflightMessagesMax: 3, appendBytesMax: 40, inflightBytesMax: 120, uncommittedBytesMax: 400 };
+  const electionTimeoutTicks = 3 + (seed % 7);
+  const config = {
+    electionTimeoutTicks,
+    inflightMessagesMax: 3,
+    appendBytesMax: 40,
+    inflightBytesMax: 120,
+    uncommittedBytesMax: 400,
+  };
   const network = new Network({ voters, seed, config, mutations });
   const run = new RandomRun(network, marks);
   try {
@@ -38,6 +45,7 @@ class RandomRun {
   readonly #network: Network;
   readonly #marks: Marks;
   readonly #rates: { name: string; weight: number; act: () => void }[];
+  readonly #seen = new Map<NodeId, { raft: Raft; role: Role; firstIndex: number; lastIndex: number; joint: boolean }>();
   #proposals = 0;
   /** Of nodes not yet members. Ids are never used twice. */
   #spare = ['s1', 's2', 's3', 's4'];
@@ -52,14 +60,15 @@ class RandomRun {
       { name: 'deliver', weight: 40, act: () => this.#deliver(false) },
       { name: 'sync', weight: 25, act: () => void this.#some().sync() },
       { name: 'apply', weight: 12, act: () => void this.#some().apply(1 + prng.below(4)) },
-      { name: 'tick', weight: 14, act: () => network.tick(this.#some().id) },
+      { name: 'tick', weight: 14 + prng.below(30), act: () => network.tick(this.#some().id) },
       { name: 'propose', weight: 4, act: () => this.#propose() },
       { name: 'read', weight: sometimes(2), act: () => void network.read(this.#some().id) },
       { name: 'repeat', weight: sometimes(3), act: () => this.#deliver(true) },
       { name: 'lose', weight: sometimes(4), act: () => this.#lose() },
-      { name: 'crash', weight: sometimes(0.7), act: () => this.#crash() },
-      { name: 'restart', weight: 0.7, act: () => this.#restart() },
-      { name: 'isolate', weight: sometimes(0.5), act: () => network.isolate(this.#some().id) },
+      { name: 'crash', weight: sometimes(1), act: () => this.#crash() },
+      { name: 'restart', weight: 0.8, act: () => this.#restart() },
+      { name: 'isolate', weight: sometimes(0.7), act: () => network.isolate(this.#some().id) },
+      { name: 'depose', weight: sometimes(0.5), act: () => this.#depose() },
       { name: 'oneWay', weight: sometimes(0.5), act: () => this.#cutOneWay() },
       { name: 'heal', weight: 0.6, act: () => network.heal() },
       { name: 'unreachable', weight: sometimes(0.5), act: () => this.#unreachable() },
@@ -71,7 +80,7 @@ class RandomRun {
         act: () => network.drive(this.#some().id, (raft) => raft.stepDown()),
       },
       { name: 'change', weight: sometimes(2), act: () => this.#change() },
-      { name: 'quiet', weight: sometimes(0.3), act: () => void network.run(3) },
+      { name: 'quiet', weight: sometimes(1), act: () => void network.run(1 + prng.below(20)) },
     ];
   }
 
@@ -82,6 +91,7 @@ class RandomRun {
     rate?.act();
     this.#network.check();
     if (rate) this.#mark(rate.name);
+    this.#observe();
   }
 
   /** Everybody is back and nothing is lost any more: one leader, and all members have the same. */
@@ -104,6 +114,22 @@ class RandomRun {
     const { leader } = network;
     const states = leader ? membersOf(leader.configuration).map((id) => network.member(id).state.join()) : [];
     if (new Set(states).size !== 1) throw new Error('the members applied different entries');
+  }
+
+  /** What the steps brought about. */
+  #observe(): void {
+    for (const { id, raft } of this.#network.members.values()) {
+      if (!raft) continue;
+      const before = this.#seen.get(id);
+      const { role, log, configuration } = raft;
+      const [firstIndex, lastIndex, joint] = [log.firstIndex, log.lastIndex, configuration.votersOutgoing.length > 0];
+      this.#seen.set(id, { raft, role, firstIndex, lastIndex, joint });
+      if (before?.raft !== raft) continue;
+      if (role === 'leader' && before.role !== 'leader') this.#mark(joint ? 'elected in a joint one' : 'elected');
+      if (lastIndex < before.lastIndex) this.#mark('truncated');
+      if (role === 'follower' && firstIndex > before.lastIndex + 1) this.#mark('installed');
+      if (before.joint && !joint) this.#mark(log.configurationIndex < before.lastIndex ? 'rolled back' : 'left joint');
+    }
   }
 
   #mark(name: string): void {
@@ -129,10 +155,27 @@ class RandomRun {
   }
 
   #propose(): void {
-    const { leader, prng } = this.#network;
+    const { prng } = this.#network;
+    const leader = this.#someLeader();
     if (!leader) return;
     this.#proposals += 1;
     if (!this.#network.propose(leader.id, `p${this.#proposals}${'.'.repeat(prng.below(30))}`)) this.#mark('refused');
+  }
+
+  /** Mostly the real one; also one that does not know yet that it is deposed. */
+  #someLeader(): Raft | undefined {
+    const { members, prng } = this.#network;
+    const leaders = [...members.values()].flatMap(({ raft }) => (raft?.role === 'leader' ? raft : []));
+    return leaders[prng.below(Math.max(1, leaders.length))];
+  }
+
+  /** The leader is cut off and goes on alone; the others believe that it is gone. */
+  #depose(): void {
+    const network = this.#network;
+    const { leader } = network;
+    if (!leader) return;
+    network.isolate(leader.id);
+    for (const id of network.members.keys()) if (id !== leader.id) network.forget(id);
   }
 
   #crash(): void {
@@ -162,7 +205,7 @@ class RandomRun {
   }
 
   #change(): void {
-    const { leader } = this.#network;
+    const leader = this.#someLeader();
     if (!leader) return;
     const change = this.#anyChange(leader.configuration.learners.length > 0);
     try {
