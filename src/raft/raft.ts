@@ -593,7 +593,7 @@ export class Raft {
     }
     const limit = 2 * this.config.electionTimeoutTicks;
     const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
-    if (!hasQuorum(this.configuration, alive) && isVoter(this.configuration, this.id)) {
+    if (!hasQuorum(this.configuration, alive)) {
       this.#becomeFollower(this.currentTerm, undefined);
       return;
     }
