@@ -178,6 +178,8 @@ export class Raft {
       this.#electionElapsed += 1;
       if (this.#electionElapsed >= this.#electionTimeout) {
         this.#resetElection();
+        // Also where nobody stands: who still believes in a silent leader refuses its vote (A3.11).
+        this.leader = undefined;
         if (this.#mayCampaign()) this.#campaign('pre');
       }
     }
