@@ -463,6 +463,8 @@ export class Raft {
     this.role = 'follower';
     this.leader = leader;
     this.progress.clear();
+    // Sent in the new term they would make us its leader in the eyes of the receiver.
+    this.#snapshotsFor = [];
     this.#votes.clear();
     this.#transferee = undefined;
     this.#readsWaitingForCommit = [];
