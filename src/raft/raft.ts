@@ -715,13 +715,10 @@ export class Raft {
 
   #onAppend(from: NodeId, message: Message & { type: 'append' }): void {
     this.#followLeader(from);
-    const { prevIndex, prevTerm, entries } = message;
-    if (prevIndex < this.commitIndex) {
-      // Late or repeated: what is committed here equals the leader's log.
-      this.#reply(from, { rejected: false, index: this.commitIndex });
-      return;
-    }
-    if (!this.log.matches(prevIndex, prevTerm)) {
+    const { prevIndex, prevTerm } = message;
+    // Late or repeated: what is committed here equals the leader's log. What goes beyond it is taken.
+    const entries = message.entries.filter(({ index }) => index > this.commitIndex);
+    if (prevIndex >= this.commitIndex && !this.log.matches(prevIndex, prevTerm)) {
       const hintIndex = this.log.lastIndexOfTermAtMost(Math.min(prevIndex, this.log.lastIndex), prevTerm);
       this.#reply(from, { rejected: true, index: prevIndex, hintIndex, hintTerm: this.log.termAt(hintIndex) ?? 0 });
       return;
@@ -739,7 +736,7 @@ export class Raft {
       this.#unstable.push(...fresh);
       if (this.config.mutations?.has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
     }
-    const lastNew = prevIndex + entries.length;
+    const lastNew = Math.max(this.commitIndex, prevIndex + message.entries.length);
     this.#commitTo(Math.min(message.commitIndex, lastNew));
     this.#reply(from, { rejected: false, index: lastNew });
   }
