@@ -570,7 +570,7 @@ export class Raft {
     this.role = 'leader';
     this.leader = this.id;
     this.#heartbeatElapsed = 0;
-    this.#uncommittedBytes = 0;
+    this.#uncommittedBytes = this.log.bytesAfter(this.commitIndex);
     this.#readContext = 0;
     this.progress.clear();
     this.#syncProgress();
