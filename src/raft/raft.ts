@@ -76,6 +76,7 @@ export type Proposal =
       leader: NodeId | undefined;
     };
 
+/** ReadIndex requests that wait for their round at the leader; those beyond are dropped, and asked again. */
 const PENDING_READS_MAX = 10_000;
 
 /** What a cluster's first node writes before its first start: one committed entry with the configuration. */
@@ -118,6 +119,8 @@ export class Raft {
   #readContext = 0;
   #readsWaitingForCommit: { from: NodeId; id: number }[] = [];
   #readRound: { from: NodeId; id: number }[] = [];
+  /** In all three lists. */
+  #pendingReads = 0;
   #readRounds: { context: number; index: number; requests: { from: NodeId; id: number }[] }[] = [];
 
   // What the next Ready will hold.
@@ -470,6 +473,7 @@ export class Raft {
     this.#readsWaitingForCommit = [];
     this.#readRound = [];
     this.#readRounds = [];
+    this.#pendingReads = 0;
     this.#resetElection();
   }
 
@@ -816,7 +820,8 @@ export class Raft {
   // ── reads (thesis §6.4) ─────────────────────────────────────────────────────────────────────
 
   #takeRead(from: NodeId, id: number): void {
-    if (this.#readRound.length + this.#readsWaitingForCommit.length >= PENDING_READS_MAX) return;
+    if (this.#pendingReads >= PENDING_READS_MAX) return;
+    this.#pendingReads += 1;
     if (this.commitIndex < this.#termStartIndex) this.#readsWaitingForCommit.push({ from, id });
     else this.#readRound.push({ from, id });
   }
@@ -839,6 +844,7 @@ export class Raft {
       );
       if (!confirmed) return;
       this.#readRounds.shift();
+      this.#pendingReads -= requests.length;
       for (const { from, id } of requests) {
         if (from === this.id) this.#reads.push({ id, index });
         else this.#messages.push({ to: from, message: { type: 'readIndexReply', term: this.currentTerm, id, index } });
