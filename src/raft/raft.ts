@@ -734,6 +734,7 @@ export class Raft {
       const at = fresh[0]?.index ?? 0;
       if (at <= this.log.lastIndex) {
         this.log.truncateFrom(at, this.commitIndex);
+        this.#forgetWritesFrom(at);
         this.#unstable = this.#unstable.filter((entry) => entry.index < at);
       }
       this.log.append(fresh);
@@ -743,6 +744,12 @@ export class Raft {
     const lastNew = Math.max(this.commitIndex, prevIndex + message.entries.length);
     this.#commitTo(Math.min(message.commitIndex, lastNew));
     this.#reply(from, { rejected: false, index: lastNew });
+  }
+
+  /** Writes under way vouch only for what is before the cut, even if the same entry comes back (append ABA, A3.15). */
+  #forgetWritesFrom(index: number): void {
+    const last = { index: index - 1, term: this.log.termAt(index - 1) ?? 0 };
+    for (const write of this.#persisting) if (write.last && write.last.index >= index) write.last = last;
   }
 
   #onAppendReply(from: NodeId, message: Message & { type: 'appendReply' }): void {
