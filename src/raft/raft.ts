@@ -313,6 +313,8 @@ export class Raft {
     if (!this.#admitTerm(from, { type: 'append', term, prevIndex: 0, prevTerm: 0, entries: [], commitIndex: 0 }))
       return false;
     this.#followLeader(from);
+    // It may be older than what we have by now (etcd #18055); what our log holds we only learn to be committed.
+    if (this.log.matches(meta.index, meta.term)) this.#commitTo(meta.index);
     if (meta.index > this.commitIndex) return true;
     this.#reply(from, { rejected: false, index: this.commitIndex });
     return false;
