@@ -1,7 +1,7 @@
 /** The traps of reference/raft.md A3 that concern the core, by their numbers, and what was found while testing. */
 import test from 'ava';
 
-import type { ConfigurationChange, Message, NodeId, SnapshotMeta } from '#src/raft/types.ts';
+import type { ConfigurationChange, NodeId, SnapshotMeta } from '#src/raft/types.ts';
 import { append, configurationOf, core, entry, heartbeat, leader, only, vote } from './core.ts';
 import type { Core } from './core.ts';
 import { Network } from './network.ts';
@@ -539,7 +539,7 @@ test('trap 14: the log behind a snapshot stays when it fits, and goes when it do
     const follower = core({ logTerms, term: 2 });
     const meta = snapshotAt(3, 1);
     const sent = follower.do((raft) => raft.snapshotInstalled('n2', meta));
-    t.is(follower.raft.log.lastIndex, last, `${logTerms}`);
+    t.is(follower.raft.log.lastIndex, last, logTerms.join());
     t.is(follower.raft.log.persistedIndex, last);
     t.is(follower.raft.log.firstIndex, 4);
     t.is(follower.raft.commitIndex, 3);
