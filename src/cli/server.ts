@@ -43,15 +43,20 @@ function readManifests(): KubeObject[] {
     .filter((object) => object !== null);
 }
 
-/** Texts for `kubectl explain`, made at install time; without them the rest works. */
-function readDescriptions(): Record<string, string> {
-  try {
-    return JSON.parse(
-      readFileSync(fileURLToPath(new URL('../../.cache/descriptions.json', import.meta.url)), 'utf8'),
-    ) as Record<string, string>;
-  } catch {
-    return {}; // Not made on this machine.
-  }
+/** Texts for `kubectl explain`, made at install time and read when first asked for; without them the rest works. */
+function lazyDescriptions(): (typeName: string, field: string) => string | undefined {
+  let texts: Record<string, string> | undefined;
+  return (typeName, field) => {
+    if (!texts) {
+      try {
+        const file = fileURLToPath(new URL('../../.cache/descriptions.json', import.meta.url));
+        texts = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+      } catch {
+        texts = {}; // Not made on this machine.
+      }
+    }
+    return texts[field === '' ? typeName : `${typeName}.${field}`];
+  };
 }
 
 /** Ranges the host routes already, so that the cluster chooses others. */
@@ -140,7 +145,7 @@ export async function serverCommand(args: string[]): Promise<number> {
       system: systemFacts(),
     },
     manifests: readManifests(),
-    descriptions: readDescriptions(),
+    describe: lazyDescriptions(),
     onFatal(fault) {
       log.error(`this node cannot go on: ${fault.message}`, { code: fault.code });
       finished.resolve(1);

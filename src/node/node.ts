@@ -39,8 +39,8 @@ export interface NodeOptions {
   host: HostFacts;
   /** Objects every cluster starts with. */
   manifests: KubeObject[];
-  /** For `kubectl explain`, by `Type.field`. */
-  descriptions: Record<string, string>;
+  /** The texts of `kubectl explain`; field '' is the type itself. */
+  describe?: (typeName: string, field: string) => string | undefined;
   /** This node cannot go on: its disk failed, or its state is corrupt. */
   onFatal: (fault: Fault) => void;
   /** Test-only: planted bugs for the simulator. */
@@ -227,7 +227,7 @@ export function createNode(options: NodeOptions): Node {
       config: {
         version: versionInfo(),
         serverAddress: `${config.api.host}:${config.api.port}`,
-        describe: (typeName, field) => options.descriptions[field === undefined ? typeName : `${typeName}.${field}`],
+        describe: options.describe,
       },
       readinessChecks: [{ name: 'consensus', check: () => unreadyReason(replica) }],
       extraRoutes: routes,
