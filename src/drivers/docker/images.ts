@@ -1,0 +1,192 @@
+/** Images: pulled by policy; kontiki/pause and kontiki/demo are made here when the engine has none. */
+import { Readable } from 'node:stream';
+import type { Log } from '#src/ports/log.ts';
+import type { Runtime } from '#src/ports/runtime.ts';
+import { Fault, messageOf } from '#src/std/fault.ts';
+import { demoChanges, demoEntries, demoVersion } from './demo-image.ts';
+import { call, callOr, engineFault, saidBy, statusOf, withDeadline, type Engine } from './engine.ts';
+import { pauseImage } from './pause.ts';
+import { jsonLines } from './streams.ts';
+import { tarStream } from './tar.ts';
+
+const DEMO_IMAGE = 'kontiki/demo';
+/** A container with this name is the right to make the demo image: the engine gives it to one node. */
+const BUILD_LOCK = 'kontiki-demo-build';
+/** Making it takes about a second; after this, whoever holds the right has died. */
+const BUILD_MS = 60_000;
+const BUILD_LOOK_MS = 200;
+/** A registry that says nothing for this long has failed. */
+const PULL_IDLE_MS = 120_000;
+
+export interface Images {
+  /** The reference of the sandbox image, present. */
+  pause(): Promise<{ image: string; command?: string[] }>;
+  ensure: Runtime['ensureImage'];
+  list: Runtime['listImages'];
+}
+
+export function isDemo(image: string): boolean {
+  return /^(docker\.io\/)?kontiki\/demo(:[\w.-]+)?$/.test(image);
+}
+
+/** What the engine is asked for. */
+export function referenceOf(image: string): string {
+  return isDemo(image) ? `${DEMO_IMAGE}:latest` : image;
+}
+
+interface Found {
+  imageId: string;
+  bytes: number;
+  labels: Record<string, string>;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
+
+export function createImages(engine: Engine, log: Log): Images {
+  const { calls, streams } = engine;
+  const pulling = new Map<string, Promise<void>>();
+  let sandboxImage: Promise<{ image: string; command?: string[] }> | undefined;
+
+  async function look(image: string): Promise<Found | undefined> {
+    const reference = referenceOf(image);
+    const found = await callOr(engine, `image ${reference}`, calls.getImage(reference).inspect(), undefined);
+    return found && { imageId: found.Id, bytes: found.Size, labels: found.Config?.Labels ?? {} };
+  }
+
+  /** Read a progress stream to its end. The engine tells failures in it, after HTTP 200. */
+  async function finish(stream: NodeJS.ReadableStream, image: string): Promise<void> {
+    const lines = jsonLines(stream as unknown as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+    const late = (): Error =>
+      new Fault('RUNTIME_IMAGE_PULL', `image ${image}: nothing was heard for ${PULL_IDLE_MS} ms`, 'later');
+    for (;;) {
+      const next = await withDeadline(lines.next(), PULL_IDLE_MS, late);
+      if (next.done) return;
+      const { error } = next.value as { error?: unknown };
+      if (typeof error === 'string') throw new Fault('RUNTIME_IMAGE_PULL', error, 'later');
+    }
+  }
+
+  async function loadPause(): Promise<{ image: string; command?: string[] }> {
+    const { Arch } = await call(engine, 'version', calls.version());
+    if (Arch !== 'amd64') {
+      // There is no pause program for other processors yet; a sleeping node does the same with more memory.
+      await ensureDemo();
+      const sleep = 'process.on("SIGTERM",()=>process.exit(0));setInterval(()=>{},1e9)';
+      return { image: `${DEMO_IMAGE}:latest`, command: ['node', '-e', sleep] };
+    }
+    const { reference, archive } = pauseImage();
+    if (!(await look(reference))) {
+      log.debug('loading the sandbox image', { image: reference });
+      await finish(await call(engine, 'load', streams.loadImage(Readable.from([archive]))), reference);
+    }
+    return { image: reference };
+  }
+
+  async function currentDemo(): Promise<Found | undefined> {
+    const found = await look(DEMO_IMAGE);
+    return found?.labels['kontiki.demo'] === demoVersion() ? found : undefined;
+  }
+
+  async function takeBuildLock(): Promise<boolean> {
+    const { reference, archive } = pauseImage();
+    if (!(await look(reference)))
+      await finish(await call(engine, 'load', streams.loadImage(Readable.from([archive]))), reference);
+    try {
+      await calls.createContainer({ name: BUILD_LOCK, Image: reference });
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 409) return false;
+      throw engineFault(engine, error, 'making kontiki/demo');
+    }
+  }
+
+  async function dropBuildLock(): Promise<void> {
+    await calls
+      .getContainer(BUILD_LOCK)
+      .remove({ force: true })
+      .catch((error: unknown) => {
+        if (statusOf(error) !== 404)
+          log.warn('the container that guards making kontiki/demo stays', { error: messageOf(error) });
+      });
+  }
+
+  async function ensureDemo(): Promise<Found> {
+    const end = Date.now() + BUILD_MS;
+    for (;;) {
+      const found = await currentDemo();
+      if (found) return found;
+      if (await takeBuildLock()) break;
+      if (Date.now() > end) await dropBuildLock();
+      await pause(BUILD_LOOK_MS);
+    }
+    try {
+      const made = await currentDemo();
+      if (made) return made;
+      const begun = Date.now();
+      const content = Readable.from(tarStream(demoEntries()), { objectMode: false });
+      const options = { repo: DEMO_IMAGE, tag: 'latest', changes: demoChanges() };
+      await finish(await call(engine, 'import', streams.importImage(content, options)), DEMO_IMAGE);
+      log.info('made the image kontiki/demo', { milliseconds: Date.now() - begun });
+    } finally {
+      await dropBuildLock();
+    }
+    const made = await look(DEMO_IMAGE);
+    if (!made) throw new Fault('RUNTIME_IMAGE_PULL', 'kontiki/demo was made and is not there', 'later');
+    return made;
+  }
+
+  async function pull(image: string): Promise<void> {
+    try {
+      // Without a tag the engine would pull them all.
+      const named = /[@:][^/]*$/.test(image) ? image : `${image}:latest`;
+      const late = (): Error =>
+        new Fault('RUNTIME_IMAGE_PULL', `the registry of ${image} does not answer within ${PULL_IDLE_MS} ms`, 'later');
+      await finish(await withDeadline(streams.pull(named), PULL_IDLE_MS, late), image);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      if (statusOf(error) === undefined) throw engineFault(engine, error, `pull ${image}`);
+      throw new Fault('RUNTIME_IMAGE_PULL', saidBy(error), 'later', error);
+    }
+  }
+
+  /** Pods that start at once share one pull. */
+  function pullOnce(image: string): Promise<void> {
+    const running = pulling.get(image);
+    if (running) return running;
+    const started = pull(image).finally(() => pulling.delete(image));
+    pulling.set(image, started);
+    return started;
+  }
+
+  return {
+    pause() {
+      sandboxImage ??= loadPause().catch((error: unknown) => {
+        sandboxImage = undefined;
+        throw error;
+      });
+      return sandboxImage;
+    },
+    async ensure(image, policy) {
+      if (isDemo(image)) {
+        const { imageId, bytes } = await ensureDemo();
+        return { imageId, bytes, pulled: false };
+      }
+      const present = policy === 'Always' ? undefined : await look(image);
+      if (present) return { imageId: present.imageId, bytes: present.bytes, pulled: false };
+      if (policy === 'Never')
+        throw new Fault(
+          'RUNTIME_IMAGE_NEVER_PULL',
+          `image '${image}' is not on this machine and its pull policy is Never`,
+          'never',
+        );
+      await pullOnce(image);
+      const pulled = await look(image);
+      if (!pulled) throw new Fault('RUNTIME_IMAGE_PULL', `image '${image}' was pulled and is not there`, 'later');
+      return { imageId: pulled.imageId, bytes: pulled.bytes, pulled: true };
+    },
+    async list() {
+      const images = await call(engine, 'images', calls.listImages());
+      return images.map((image) => ({ id: image.Id, names: image.RepoTags ?? [], bytes: image.Size }));
+    },
+  };
+}
