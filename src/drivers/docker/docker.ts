@@ -128,7 +128,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
     },
     async dial(sandboxId, port) {
       const { ip, netnsPath } = sandboxState(await inspectKnown(host, sandboxId));
-      return dialSandbox({ host: ip ?? '127.0.0.1', netnsPath }, port);
+      return dialSandbox({ ip, netnsPath }, port);
     },
     probe,
 

@@ -51,6 +51,8 @@ export function createEvents(options: {
       ...(since === undefined ? {} : { since: Number(since) }),
     });
     own.stream = stream;
+    // Listening alone is no reason for the node to stay alive.
+    (stream as { socket?: { unref(): void } }).socket?.unref();
     if (session !== own) return close(own);
     for await (const line of jsonLines(stream as unknown as AsyncIterable<Buffer>)) tell(line as EngineEvent);
   }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import type { Exec } from 'dockerode';
 import type { ExecSession, LogOptions, OutputStream, Runtime } from '#src/ports/runtime.ts';
-import { Fault, isFault } from '#src/std/fault.ts';
+import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
 import { dialTcp } from '../process/process.ts';
 import { call, engineFault, type Engine } from './engine.ts';
@@ -98,10 +98,9 @@ export async function startExec(
   let cancelled = false;
   const kill = (): void => {
     cancelled = true;
-    killExec(engine, exec, id)
-      .catch(() => undefined) // The container or the engine went first.
-      .finally(() => socket.destroy());
+    killExec(engine, exec, id).catch(() => undefined); // The container or the engine went first.
   };
+  const output = outputOf(socket, { raw: tty, onCancel: kill });
   async function exitCode(): Promise<{ exitCode: number }> {
     await ended.promise;
     for (let looks = 0; looks < EXIT_LOOKS_MAX; looks += 1) {
@@ -115,13 +114,13 @@ export async function startExec(
   const exited = exitCode();
   exited.catch(() => undefined); // Reported to whoever awaits it.
   return {
-    output: outputOf(socket, { raw: tty, onCancel: kill }),
+    output,
     write: (chunk) => void socket.write(chunk),
     closeStdin: () => void socket.end(),
     resize: (columns, rows) => {
       exec.resize({ w: columns, h: rows }).catch(() => undefined); // Ended: nothing to resize.
     },
-    cancel: kill,
+    cancel: () => output.cancel(),
     exited,
   };
 }
@@ -139,26 +138,33 @@ export async function attachTo(
     (error: unknown) => Promise.reject(engineFault(engine, error, `attach to ${id.slice(0, 12)}`)),
   );
   exited.catch(() => undefined); // Reported to whoever awaits it.
+  const output = outputOf(socket, { raw: options.tty });
   return {
-    output: outputOf(socket, { raw: options.tty }),
+    output,
     write: (chunk) => void socket.write(chunk),
     closeStdin: () => void socket.end(),
     resize: (columns, rows) => {
       container.resize({ w: columns, h: rows }).catch(() => undefined); // Ended: nothing to resize.
     },
-    cancel: () => void socket.destroy(),
+    cancel: () => output.cancel(),
     exited,
   };
 }
 
-/** In the namespace: connects, says so with one byte, and copies. */
-const RELAY = `const s=require('net').connect(+process.argv[1],'127.0.0.1',()=>{process.stdout.write('+');
-process.stdin.pipe(s);s.pipe(process.stdout)});s.on('error',(e)=>{process.stderr.write(e.message);process.exit(1)})`;
+/** In the namespace: connects to the first address that answers, says so with one byte, and copies. */
+const RELAY = `const [port,...hosts]=process.argv.slice(1);const next=(why)=>{const host=hosts.shift();
+if(!host){process.stderr.write(why);process.exit(1)}
+const s=require('net').connect(+port,host);const failed=(e)=>next(e.message);s.once('error',failed);
+s.once('connect',()=>{s.off('error',failed);s.on('error',()=>process.exit(1));process.stdout.write('+');
+process.stdin.pipe(s);s.pipe(process.stdout)})};next('')`;
 
-/** TCP to 127.0.0.1 inside a network namespace: where port-forward looks for a server. Needs root. */
-function dialInside(netnsPath: string, port: number): ReturnType<Runtime['dial']> {
+/**
+ * TCP inside a network namespace, needs root: its loopback first, where port-forward looks for a
+ * server, then the Pod's own address. Never from outside, where that address may be somebody else's.
+ */
+function dialInside(netnsPath: string, hosts: string[], port: number): ReturnType<Runtime['dial']> {
   const nsenter = findProgram('nsenter') ?? 'nsenter';
-  const child = spawn(nsenter, [`--net=${netnsPath}`, '--', process.execPath, '-e', RELAY, String(port)], {
+  const child = spawn(nsenter, [`--net=${netnsPath}`, '--', process.execPath, '-e', RELAY, String(port), ...hosts], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => undefined); // It ended; the output tells.
@@ -166,7 +172,7 @@ function dialInside(netnsPath: string, port: number): ReturnType<Runtime['dial']
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString('utf8').slice(0, 1000)));
   return new Promise((resolve, reject) => {
     const fail = (why: string): void =>
-      reject(new Fault('RUNTIME_DIAL', `dial tcp 127.0.0.1:${port} in the Pod: ${why}`, 'later'));
+      reject(new Fault('RUNTIME_DIAL', `dial tcp port ${port} in the Pod: ${why}`, 'later'));
     child.once('error', (error) => fail(error.message));
     child.once('close', () => fail(said || 'the connection could not be made'));
     child.stdout.once('readable', () => {
@@ -185,16 +191,11 @@ function dialInside(netnsPath: string, port: number): ReturnType<Runtime['dial']
   });
 }
 
-/** The Pod's address first; a server that listens on its loopback only is reached from inside. */
-export async function dialSandbox(
-  target: { host: string; netnsPath: string | undefined },
+export function dialSandbox(
+  target: { ip: string | undefined; netnsPath: string | undefined },
   port: number,
 ): ReturnType<Runtime['dial']> {
-  if (target.netnsPath !== undefined && process.getuid?.() === 0) {
-    return dialInside(target.netnsPath, port).catch((error: unknown) => {
-      if (!isFault(error, 'RUNTIME_DIAL')) throw error;
-      return dialTcp(target.host, port);
-    });
-  }
-  return dialTcp(target.host, port);
+  const { ip, netnsPath } = target;
+  if (netnsPath === undefined) return dialTcp(ip ?? '127.0.0.1', port);
+  return dialInside(netnsPath, ['127.0.0.1', ...(ip === undefined ? [] : [ip])], port);
 }

@@ -45,7 +45,8 @@ export function containerState(info: ContainerInspectInfo): ContainerState {
     ...base,
     state: 'exited',
     exitCode: State.ExitCode,
-    finishedAtMs: timeOf(State.FinishedAt) ?? createdAtMs,
+    // The engine notes the start of a very short run after its end.
+    finishedAtMs: Math.max(timeOf(State.FinishedAt) ?? 0, startedAtMs ?? createdAtMs),
     reason: reasonOf(State),
     ...(State.Error === '' ? {} : { message: State.Error }),
   };
