@@ -1,7 +1,7 @@
 /**
  * The life of a Deployment: a ReplicaSet per template, replicas moved from the old ones to the new one.
  *
- *   creating ──▶ scaling ⇄ waiting ──▶ complete ──▶ (new template) creating …
+ *   claiming (orphaned ReplicaSets) ──▶ creating ──▶ scaling ⇄ waiting ──▶ complete ──▶ (new template) creating …
  *                  │          └─ deadline ─▶ stalled (goes on when Pods do)
  *   draining (Recreate: old Pods go first)   paused (sizes only)   deleting (garbage collector)
  *   acting states ── DONE ─▶ catchingUp, ── FAILED ─▶ backingOff
@@ -23,6 +23,7 @@ export interface DeploymentFacts extends ObservedFacts {
 
 export const DEPLOYMENT_STATES = [
   'complete',
+  'claiming',
   'creating',
   'annotating',
   'scaling',
@@ -40,6 +41,7 @@ export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
 export type DeploymentEvent = LifecycleEvent<DeploymentFacts>;
 
 export type DeploymentIntent =
+  | { kind: 'adopt'; replicaSets: readonly { name: string; uid: string }[] }
   | { kind: 'createReplicaSet'; replicaSet: ReplicaSet }
   | { kind: 'annotate'; replicaSets: readonly AnnotateStep[]; revision: string | undefined }
   | { kind: 'scaleReplicaSets'; steps: readonly ScaleStep[] }
@@ -53,6 +55,7 @@ export function deploymentState(facts: DeploymentFacts): DeploymentState {
   if (facts.deleting) return 'deleting';
   if (!observation.caughtUp) return 'catchingUp';
   if (observation.backingOff) return 'backingOff';
+  if (plan.adopt.length > 0) return 'claiming';
   if (plan.annotate.length > 0 || plan.revision !== undefined) return 'annotating';
   if (plan.create !== undefined) return 'creating';
   if (plan.scale.length > 0) return 'scaling';
@@ -64,6 +67,7 @@ export function deploymentState(facts: DeploymentFacts): DeploymentState {
 
 function intentsOf(state: DeploymentState, { plan, status }: DeploymentFacts): DeploymentIntent[] {
   const intents: DeploymentIntent[] = [];
+  if (state === 'claiming') intents.push({ kind: 'adopt', replicaSets: plan.adopt });
   if (state === 'annotating') intents.push({ kind: 'annotate', replicaSets: plan.annotate, revision: plan.revision });
   if (state === 'creating' && plan.create !== undefined) {
     intents.push({ kind: 'createReplicaSet', replicaSet: plan.create });
@@ -82,5 +86,5 @@ export const deploymentLifecycle = lifecycleOf<DeploymentFacts, DeploymentState,
   initial: 'complete',
   classify: deploymentState,
   intents: intentsOf,
-  idle: [],
+  idle: ['deleting'],
 });

@@ -4,6 +4,7 @@
  */
 import { resolvePercent } from '#src/api/int-or-string.ts';
 import { controllerOf, deepEqual } from '#src/api/metadata.ts';
+import { labelSelectorMatcher } from '#src/api/selectors.ts';
 import type { Deployment, Pod, PodTemplateSpec, ReplicaSet } from '#src/api/objects.ts';
 import { templateHash } from './template-hash.ts';
 
@@ -40,6 +41,8 @@ export interface AnnotateStep {
 export interface DeploymentPlan {
   /** To be made; undefined when it exists. */
   readonly create: ReplicaSet | undefined;
+  /** Without an owner and selected by it: left by a Deployment that was deleted without its dependents. */
+  readonly adopt: readonly { name: string; uid: string }[];
   readonly scale: readonly ScaleStep[];
   readonly annotate: readonly AnnotateStep[];
   /** Old ones beyond revisionHistoryLimit, by name. */
@@ -54,15 +57,28 @@ export interface DeploymentInput {
   deployment: Deployment;
   /** Controlled by it. */
   replicaSets: readonly ReplicaSet[];
+  /** Of its namespace, controlled by nobody. */
+  orphans?: readonly ReplicaSet[];
   /** Controlled by these ReplicaSets; needed for Recreate only. */
   pods?: readonly Pod[];
 }
 
-const NOTHING = { create: undefined, scale: [], annotate: [], prune: [], revision: undefined, draining: 0 } as const;
+const NOTHING = {
+  create: undefined,
+  adopt: [],
+  scale: [],
+  annotate: [],
+  prune: [],
+  revision: undefined,
+  draining: 0,
+} as const;
 
 export function planDeployment(input: DeploymentInput): DeploymentPlan {
   const { deployment, replicaSets } = input;
   if (deployment.metadata.deletionTimestamp !== undefined) return NOTHING;
+  const adopt = adoptable(input);
+  // Sizes are decided once all that counts is ours.
+  if (adopt.length > 0) return { ...NOTHING, adopt };
   const fresh = newReplicaSet(deployment, replicaSets);
   const old = replicaSets.filter((set) => set !== fresh);
   const annotate = annotations(deployment, fresh, old);
@@ -83,6 +99,13 @@ export function planDeployment(input: DeploymentInput): DeploymentPlan {
   if (up !== undefined) return { ...base, scale: [up] };
   const down = scaleDownOld(deployment, fresh, old);
   return { ...base, scale: down, prune: down.length === 0 ? prunable(deployment, fresh, old) : [] };
+}
+
+function adoptable({ deployment, orphans }: DeploymentInput): { name: string; uid: string }[] {
+  const matcher = labelSelectorMatcher(deployment.spec?.selector);
+  return (orphans ?? [])
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined && matcher.matches(metadata.labels))
+    .map(({ metadata }) => ({ name: metadata.name ?? '', uid: metadata.uid ?? '' }));
 }
 
 function planRecreate(

@@ -57,7 +57,7 @@ function intentsOf(state: ReplicaSetState, { plan }: ReplicaSetFacts): ReplicaSe
   // Only where nothing else is under way: one status write per wave, never from a copy that lags behind our writes.
   const resting = state === 'settled' || state === 'backingOff';
   if (resting && plan.status !== undefined) intents.push({ kind: 'writeStatus', status: plan.status });
-  if (plan.wakeAfterMs !== undefined) intents.push({ kind: 'wake', delayMs: plan.wakeAfterMs });
+  if (state !== 'deleting' && plan.wakeAfterMs !== undefined) intents.push({ kind: 'wake', delayMs: plan.wakeAfterMs });
   return intents;
 }
 
@@ -67,5 +67,5 @@ export const replicaSetLifecycle = lifecycleOf<ReplicaSetFacts, ReplicaSetState,
   initial: 'settled',
   classify: replicaSetState,
   intents: intentsOf,
-  idle: [],
+  idle: ['deleting'],
 });

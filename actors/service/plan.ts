@@ -3,8 +3,9 @@
  * possible. Pure. After kubernetes/staging/src/k8s.io/endpointslice (reconciler.go, utils.go), 1.36.
  */
 import { labelMapMatcher } from '#src/api/selectors.ts';
+import { planEndpoints } from './endpoints.ts';
 import { deepEqual, isConditionTrue } from '#src/api/metadata.ts';
-import type { Endpoint, EndpointPort, EndpointSlice, Pod, Service, ServicePort } from '#src/api/objects.ts';
+import type { Endpoint, EndpointPort, Endpoints, EndpointSlice, Pod, Service, ServicePort } from '#src/api/objects.ts';
 
 /** Endpoints of one slice: small enough that one Pod's change is a small write. */
 export const ENDPOINTS_PER_SLICE = 100;
@@ -18,6 +19,8 @@ export interface SlicesPlan {
   /** Whole objects with the resourceVersion they were computed from. */
   readonly update: readonly EndpointSlice[];
   readonly remove: readonly EndpointSlice[];
+  /** The older form of the same, to be created or, with a resourceVersion, updated. */
+  readonly endpoints: Endpoints | undefined;
 }
 
 export interface ServiceInput {
@@ -26,13 +29,14 @@ export interface ServiceInput {
   pods: readonly Pod[];
   /** Labelled with the Service's name. Those managed by others are left alone. */
   slices: readonly EndpointSlice[];
+  endpoints?: Endpoints | undefined;
 }
 
-export function planSlices({ service, pods, slices }: ServiceInput): SlicesPlan {
+export function planSlices({ service, pods, slices, endpoints }: ServiceInput): SlicesPlan {
   const owned = slices.filter((slice) => slice.metadata.labels?.[MANAGED_BY] === MANAGER);
   const existing = owned.filter((slice) => slice.metadata.deletionTimestamp === undefined);
-  if (service.metadata.deletionTimestamp !== undefined) return { create: [], update: [], remove: [] };
-  if (!hasEndpoints(service)) return { create: [], update: [], remove: existing };
+  if (service.metadata.deletionTimestamp !== undefined) return NOTHING;
+  if (!hasEndpoints(service)) return { ...NOTHING, remove: existing };
 
   const create: EndpointSlice[] = [];
   const update: EndpointSlice[] = [];
@@ -47,8 +51,13 @@ export function planSlices({ service, pods, slices }: ServiceInput): SlicesPlan 
     const mine = existing.filter((slice) => portsKey(slice.ports ?? []) === key);
     fill(service, group, mine, { create, update, remove });
   }
-  return { create, update, remove };
+  const changed = new Map(update.map((slice) => [slice.metadata.name, slice]));
+  const kept = existing.filter((slice) => !remove.includes(slice));
+  const wanted = [...kept.map((slice) => changed.get(slice.metadata.name) ?? slice), ...create];
+  return { create, update, remove, endpoints: planEndpoints(service, wanted, endpoints) };
 }
+
+const NOTHING: SlicesPlan = { create: [], update: [], remove: [], endpoints: undefined };
 
 /** A Service without a selector has endpoints of the user's making; one of type ExternalName has none. */
 export function hasEndpoints(service: Service): boolean {

@@ -28,7 +28,8 @@ export function serviceState({ deleting, managed, observation, plan }: ServiceFa
   if (deleting) return 'deleting';
   if (!observation.caughtUp) return 'catchingUp';
   if (observation.backingOff) return 'backingOff';
-  if (plan.create.length + plan.update.length + plan.remove.length > 0) return 'writing';
+  const slices = plan.create.length + plan.update.length + plan.remove.length;
+  if (slices > 0 || plan.endpoints !== undefined) return 'writing';
   return managed ? 'settled' : 'unmanaged';
 }
 

@@ -1,7 +1,7 @@
 /**
  * Turns parsed JSON into an object of a known type. Unknown fields and duplicates are refused, warned of or ignored;
  * wrong types are refused in the words of Go's decoder, which users know from Kubernetes; nulls and empties are
- * dropped as the JSON tags say; members come out in the order of the type, so equal objects have equal bytes.
+ * dropped, and zeros written, as the JSON tags say; members come out in the order of the type, so equal objects have equal bytes.
  */
 import { ApiError } from './api-error.ts';
 import { findType, typeOf, type FieldFacts, type TypeFacts } from './facts/facts.ts';
@@ -77,7 +77,11 @@ class Decoder {
     this.#struct = shortName(type.name);
     for (const field of type.fields) {
       const given = value[field.name];
-      if (given === undefined || given === null) continue;
+      if (given === undefined || given === null) {
+        const zero = zeroOf(field);
+        if (zero !== undefined) result[field.name] = zero;
+        continue;
+      }
       this.#path.push(field.name);
       const decoded = this.#field(field, given);
       if (!isOmitted(field, decoded)) result[field.name] = decoded;
@@ -200,6 +204,18 @@ export function isOmitted(field: FieldFacts, value: unknown): boolean {
   if (value === '' || value === false || value === 0) return field.type !== 'IntOrString';
   if (Array.isArray(value)) return value.length === 0;
   return field.shape !== 'single' && Object.keys(value as object).length === 0;
+}
+
+/**
+ * What Go writes for a plain field that is absent and has no `omitempty`, so that readers may rely on the interfaces of
+ * objects.ts. A list is empty where Go writes null; structs stay absent, since some of them are pointers.
+ */
+function zeroOf(field: FieldFacts): unknown {
+  if (!field.required || field.omitEmpty || field.shape === 'map') return undefined;
+  if (field.shape === 'list') return [];
+  if (field.type === 'string') return '';
+  if (field.type === 'boolean') return false;
+  return field.type === 'int32' || field.type === 'int64' || field.type === 'IntOrString' ? 0 : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

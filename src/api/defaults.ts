@@ -124,7 +124,8 @@ function defaultSecret(secret: Secret): void {
   secret.type ??= 'Opaque';
   if (secret.stringData === undefined) return;
   const encoder = new TextEncoder();
-  secret.data ??= {};
+  // Without a prototype: a key may be `__proto__`.
+  secret.data ??= Object.create(null) as Record<string, string>;
   for (const [key, text] of Object.entries(secret.stringData)) secret.data[key] = encoder.encode(text).toBase64();
   delete secret.stringData;
 }

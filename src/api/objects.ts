@@ -1,6 +1,7 @@
 /**
  * TypeScript shapes of the served kinds and what they are made of, after Kubernetes 1.36.
- * Times are RFC 3339 text, quantities are text as written, bytes are base64 text.
+ * Times are RFC 3339 text, quantities are canonical text, bytes are base64 text.
+ * Made by test/scripts/objects.ts from the table of type facts.
  */
 import type { ObjectMeta } from './object.ts';
 

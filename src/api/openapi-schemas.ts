@@ -137,5 +137,6 @@ function defaultOf(field: FieldFacts, isItem: boolean): Schema {
   if (field.type === 'string') return { default: '' };
   if (field.type === 'boolean') return { default: false };
   if (field.type === 'int32' || field.type === 'int64') return { default: 0 };
-  return findType(field.type) === undefined || (!isItem && !field.required) ? {} : { default: {} };
+  // A struct that is a field may be a pointer in Go, which has no default; an item never is.
+  return isItem && findType(field.type) !== undefined ? { default: {} } : {};
 }

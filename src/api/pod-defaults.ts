@@ -49,7 +49,7 @@ function defaultContainer(container: Container | EphemeralContainer, spec: PodSp
   }
   for (const port of container.ports ?? []) {
     port.protocol ??= 'TCP';
-    if (spec.hostNetwork === true) port.hostPort ??= port.containerPort;
+    if (where === 'pod' && spec.hostNetwork === true) port.hostPort ??= port.containerPort;
   }
   for (const variable of container.env ?? []) {
     if (variable.valueFrom?.fieldRef !== undefined) variable.valueFrom.fieldRef.apiVersion ??= 'v1';

@@ -5,6 +5,7 @@
  * Read next: route.ts (the path grammar), resources.ts (verbs), list-answer.ts, watch-answer.ts, status.ts.
  */
 import { ApiError } from '#src/api/api-error.ts';
+import { findKind } from '#src/api/kinds.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { Http, HttpRequest, HttpResponse, HttpServeOptions, HttpServer, HttpUpgrade } from '#src/ports/http.ts';
 import type { Log } from '#src/ports/log.ts';
@@ -15,6 +16,7 @@ import { messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { ANONYMOUS, identityOf, isOpenPath, unauthorized } from './authenticate.ts';
 import { Exchange } from './exchange.ts';
+import { relayExec } from './pod-exec.ts';
 import { createPaths, type HealthCheck, type PathHandler, type PathSettings } from './paths.ts';
 import { handleResource, isLongRunning } from './resources.ts';
 import { parseTarget, type Target } from './route.ts';
@@ -91,8 +93,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       void serve(state, request, response);
     },
     upgrade(upgrade) {
-      const error = notFoundPath();
-      upgrade.refuse(error.status, { 'content-type': 'application/json' }, utf8(JSON.stringify(statusOf(error))));
+      void serveUpgrade(state, upgrade);
     },
     async start(serveOptions) {
       const started = await options.http.serve({ ...serveOptions, handle: server.handle, upgrade: server.upgrade });
@@ -156,6 +157,38 @@ async function serve(state: ServerState, request: HttpRequest, response: HttpRes
     if (isLong) state.longRunning -= 1;
     else state.inFlight -= 1;
   }
+}
+
+/** exec and attach; everything else that wants to upgrade is refused. Never rejects. */
+async function serveUpgrade(state: ServerState, upgrade: HttpUpgrade): Promise<void> {
+  const { options } = state;
+  if (state.longRunning >= LONG_RUNNING_MAX) {
+    refuseUpgrade(upgrade, tooMany());
+    return;
+  }
+  state.longRunning += 1;
+  try {
+    const target = parseTarget(upgrade.request.url);
+    const { route, query } = target;
+    const identity = identify(upgrade.request, target);
+    const kind = route.type === 'resource' ? findKind(route) : undefined;
+    const isExec =
+      route.type === 'resource' &&
+      kind?.resource === 'pods' &&
+      (route.subresource === 'exec' || route.subresource === 'attach');
+    if (!isExec || kind === undefined || route.type !== 'resource') throw notFoundPath();
+    if (options.streams === undefined) throw new ApiError(503, 'ServiceUnavailable', 'this server reaches no kubelets');
+    const verbs = options.registry.verbsFor(identity);
+    await relayExec(upgrade, { verbs, kind, route, query, streams: options.streams, clock: options.clock });
+  } catch (error) {
+    refuseUpgrade(upgrade, apiErrorOf(error));
+  } finally {
+    state.longRunning -= 1;
+  }
+}
+
+function refuseUpgrade(upgrade: HttpUpgrade, error: ApiError): void {
+  upgrade.refuse(error.status, { 'content-type': 'application/json' }, utf8(JSON.stringify(statusOf(error))));
 }
 
 function identify(request: HttpRequest, target: Target): Identity {

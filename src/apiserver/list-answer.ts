@@ -8,8 +8,6 @@ import { partialOf, tableFor, type Presenter } from './present.ts';
 
 /** Bytes given to the connection before the loop may do other things. */
 export const LIST_CHUNK_BYTES = 256 * 1024;
-/** Objects decoded per turn where decoding is needed. */
-const DECODE_SLICE_OBJECTS = 128;
 /** A reader that takes nothing for so long is cut. */
 export const STALLED_READER_MS = 30_000;
 
@@ -32,8 +30,9 @@ function metaOf(list: RawList): ListMeta {
 export async function sendList(exchange: Exchange, presenter: Presenter, list: RawList): Promise<void> {
   const { presentation, kind, clock } = presenter;
   if (presentation.form === 'table') {
-    const objects = await decodeAll(clock, list.items);
-    exchange.sendJson(200, tableFor(presenter, objects, { listMeta: metaOf(list) }));
+    const { rows: _none, ...head } = tableFor(presenter, [], { listMeta: metaOf(list) });
+    const start = `${JSON.stringify(head).slice(0, -1)},"rows":[`;
+    await sendJoined({ exchange, clock }, utf8(start), rowsOf(presenter, list.items), utf8(']}\n'));
     return;
   }
   const asMetadata = presentation.form === 'metadataList' ? presentation.version : undefined;
@@ -50,13 +49,12 @@ function* lazily(items: RawObject[], version: 'v1' | 'v1beta1'): Generator<Uint8
   for (const item of items) yield utf8(JSON.stringify(partialOf(item.object(), version)));
 }
 
-async function decodeAll(clock: Clock, items: RawObject[]): Promise<ReturnType<RawObject['object']>[]> {
-  const objects: ReturnType<RawObject['object']>[] = [];
+/** Rows are made as they are sent, so that a long table holds the loop no longer than a chunk. */
+function* rowsOf(presenter: Presenter, items: RawObject[]): Generator<Uint8Array> {
   for (const item of items) {
-    objects.push(item.object());
-    if (objects.length % DECODE_SLICE_OBJECTS === 0) await new Promise<void>((resolve) => clock.soon(resolve));
+    const { rows } = tableFor(presenter, [item.object()], {});
+    for (const row of rows) yield utf8(JSON.stringify(row));
   }
-  return objects;
 }
 
 /** Gathers pieces into chunks; a list below one chunk is one write with its length. */

@@ -6,9 +6,9 @@ import { nodeNameOf } from '#src/registry/authorize.ts';
 import { badRequest, forbidden } from '#src/registry/refusals.ts';
 import type { Verbs } from '#src/registry/verbs.ts';
 import { isFault } from '#src/std/fault.ts';
-import { ApiError } from '#src/api/api-error.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
+import { openKubeletStream } from './kubelet-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { writeAndYield } from './list-answer.ts';
 import { booleanOf } from './query.ts';
@@ -45,23 +45,8 @@ export async function sendPodLogs(
     throw forbidden(kind, name, `node "${asking}" can only read logs of its own pods`);
   if (node === '') throw badRequest(`pod ${name} does not have a host assigned`);
   refuseUnstarted(pod, request);
-  const stream = await openLogs(streams, node, request);
+  const stream = await openKubeletStream(streams, pod, { method: 'kubelet.logs', header: request });
   await copyOut(exchange, at.clock, stream);
-}
-
-async function openLogs(streams: Peers, node: string, request: LogRequest): Promise<ByteStream> {
-  try {
-    return await streams.openStream(node, 'kubelet.logs', request);
-  } catch (error) {
-    if (isFault(error, 'WIRE_UNREACHABLE')) {
-      throw new ApiError(500, 'InternalError', `Get logs of pod ${request.pod} from node ${node}: ${error.message}`, {
-        details: {},
-        cause: error,
-      });
-    }
-    if (isFault(error)) throw badRequest(error.message);
-    throw error;
-  }
 }
 
 async function copyOut(exchange: Exchange, clock: Clock, stream: ByteStream): Promise<void> {
@@ -96,8 +81,8 @@ function containersOf(pod: Pod): { all: string[]; main: string[] } {
   return { all: [...main, ...others], main };
 }
 
-/** @throws ApiError 400 for options that cannot be read or a container that is not there. */
-export function logRequestOf(query: URLSearchParams, pod: Pod): LogRequest {
+/** The container asked for, or the only or preferred one. @throws ApiError 400. */
+export function chosenContainer(query: URLSearchParams, pod: Pod): string {
   const { all, main } = containersOf(pod);
   const name = pod.metadata.name ?? '';
   let container = query.get('container') ?? '';
@@ -110,6 +95,13 @@ export function logRequestOf(query: URLSearchParams, pod: Pod): LogRequest {
     container = all.length > 1 ? (preferred ?? first) : first;
   }
   if (!all.includes(container)) throw badRequest(`container ${container} is not valid for pod ${name}`);
+  return container;
+}
+
+/** @throws ApiError 400 for options that cannot be read or a container that is not there. */
+export function logRequestOf(query: URLSearchParams, pod: Pod): LogRequest {
+  const name = pod.metadata.name ?? '';
+  const container = chosenContainer(query, pod);
   const sinceTime = query.get('sinceTime');
   if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime)))
     throw badRequest(`sinceTime: ${JSON.stringify(sinceTime)} is not an RFC 3339 time`);

@@ -2,7 +2,7 @@
 import { ApiError } from '#src/api/api-error.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
-import { tableOf, type TableOptions } from '#src/api/table.ts';
+import { tableOf, type Table, type TableOptions } from '#src/api/table.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import { badRequest } from '#src/registry/refusals.ts';
 import { negotiate, type Presentation } from './negotiate.ts';
@@ -54,7 +54,7 @@ export function tableFor(
   presenter: Presenter,
   objects: KubeObject[],
   extra: Pick<TableOptions, 'listMeta' | 'withColumns'>,
-): unknown {
+): Table {
   const version = presenter.presentation.form === 'table' ? presenter.presentation.version : 'v1';
   return tableOf(presenter.kind, objects, {
     nowMs: presenter.clock.wallMs(),

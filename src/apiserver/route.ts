@@ -20,8 +20,8 @@ export interface ResourceRoute {
 
 export type Route = ResourceRoute | { type: 'path'; path: string };
 
-/** Longest URL that is looked at; Kubernetes' own paths stay far below. */
-export const URL_CHARACTERS_MAX = 8192;
+/** Longest URL that is looked at: the command of an exec travels in its query. Headers in all hold 64 KiB. */
+export const URL_CHARACTERS_MAX = 32 * 1024;
 
 export interface Target {
   route: Route;

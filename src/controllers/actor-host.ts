@@ -62,7 +62,7 @@ export interface ActorKind<Facts, I extends Intent> {
   settled(state: string): boolean;
   waitsFor(state: string, facts: Facts): string;
   object(key: string): KubeObject | undefined;
-  /** Undefined when the object is gone. Synchronous, from the informers. `failure` is the message of the last failed intent. */
+  /** Undefined when the object is gone. Synchronous, from the informers. */
   observe(key: string, observation: Observation & Attempt): Facts | undefined;
   /** Carries out one intent; throws when it was refused. `wake` and `retryLater` never get here. */
   perform(intent: I, key: string, duty: Duty, facts: Facts): Promise<void>;
@@ -71,7 +71,13 @@ export interface ActorKind<Facts, I extends Intent> {
 /** What is known of failed attempts, for slow start and conditions. */
 export interface Attempt {
   readonly failures: number;
-  readonly failure: string | undefined;
+  /** The last refusal that was news: a conflict or a vanished object only says that a copy was old. */
+  readonly failure: Failure | undefined;
+}
+
+export interface Failure {
+  readonly intent: string;
+  readonly message: string;
 }
 
 export interface ActorHost {
@@ -94,7 +100,7 @@ interface Memory {
   timers: Map<string, Timer>;
   fired: Set<string>;
   failures: number;
-  failure: string | undefined;
+  failure: Failure | undefined;
 }
 
 export function createActorHost<Facts, I extends Intent>(setup: {
@@ -219,9 +225,10 @@ class Host<Facts, I extends Intent> implements ActorHost {
     }
     const wasBackingOff = memory.timers.has('retry');
     memory.failures += 1;
-    memory.failure = messageOf(error);
     // A conflict says that our copy was old; the next observation repairs it. Not news for the operator.
-    const level = isApiError(error, 'Conflict') || isApiError(error, 'NotFound') ? 'debug' : 'warn';
+    const expected = isApiError(error, 'Conflict') || isApiError(error, 'NotFound');
+    if (!expected) memory.failure = { intent: intent.kind, message: messageOf(error) };
+    const level = expected ? 'debug' : 'warn';
     this.#log[level]('an intent failed', { key, intent: intent.kind, error: messageOf(error) });
     this.#step(key, live, { type: 'INTENT.FAILED', message: messageOf(error) }, memory);
     live.waitsFor = `retry after: ${messageOf(error)}`;

@@ -15,9 +15,13 @@ import type { ActorHost, ActorView } from './actor-host.ts';
 import { DEFAULT_CONFIG, type ControllerConfig } from './config.ts';
 import type { ControllerContext } from './context.ts';
 import { hostDeployments } from './deployment.ts';
+import { collectGarbage } from './garbage-collector.ts';
 import { createInformers } from './informers.ts';
+import { hostNamespaces } from './namespace.ts';
+import { hostNodes } from './node.ts';
 import { hostReplicaSets } from './replicaset.ts';
 import { hostServices } from './service.ts';
+import { collectOrphanedPods, expireEvents, furnishNamespaces } from './sweeps.ts';
 import { createWriter } from './writer.ts';
 
 export { DEFAULT_CONFIG, LOCAL_CONFIG, type ControllerConfig } from './config.ts';
@@ -83,8 +87,11 @@ export function createControllers(setup: ControllersSetup): Controllers {
     { host: hostDeployments(context), keys: () => informers.deployments.list().map(objectKey) },
     { host: hostReplicaSets(context), keys: () => informers.replicaSets.list().map(objectKey) },
     { host: hostServices(context), keys: () => informers.services.list().map(objectKey) },
+    { host: hostNodes(context), keys: () => informers.nodes.list().map(objectKey) },
+    { host: hostNamespaces(context), keys: () => informers.namespaces.list().map(objectKey) },
   ];
-  const duties: Duties[] = [];
+  const furniture = furnishNamespaces(context);
+  const duties: Duties[] = [collectGarbage(context), furniture, expireEvents(context), collectOrphanedPods(context)];
   let office: Timer | undefined;
   let run = 0;
 
@@ -123,6 +130,9 @@ export function createControllers(setup: ControllersSetup): Controllers {
       informers.stop();
     },
     listActors: () => hosts.flatMap(({ host }) => host.list()),
-    configure: (changes) => void Object.assign(config, changes),
+    configure(changes) {
+      Object.assign(config, changes);
+      furniture.refresh();
+    },
   };
 }

@@ -3,13 +3,13 @@ import { deploymentLifecycle, type DeploymentFacts, type DeploymentIntent } from
 import { newReplicaSet, planDeployment, REVISION, sizeAnnotations, type ScaleStep } from '#actors/deployment/plan.ts';
 import { planStatus } from '#actors/deployment/status.ts';
 import { isApiError } from '#src/api/api-error.ts';
-import { controllerOf } from '#src/api/metadata.ts';
+import { controllerOf, controllerReference } from '#src/api/metadata.ts';
 import type { Deployment, ReplicaSet } from '#src/api/objects.ts';
 import { unreachable } from '#src/std/assert.ts';
 import { objectKey } from '#src/registry/informer.ts';
 import { createActorHost, type ActorHost, type Attempt, type Duty } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
-import { CONTROLLER } from './informers.ts';
+import { CONTROLLER, NAMESPACE } from './informers.ts';
 import { split } from './replicaset.ts';
 import { DEPLOYMENTS, REPLICA_SETS } from './resources.ts';
 
@@ -23,16 +23,18 @@ export function hostDeployments(context: ControllerContext): ActorHost {
     const deployment = find(key);
     if (deployment === undefined) return undefined;
     const replicaSets = ownSets(deployment);
+    const orphans = informers.replicaSets.byIndex(CONTROLLER, `orphan/${deployment.metadata.namespace ?? ''}`);
     const recreate = deployment.spec?.strategy?.type === 'Recreate';
     const pods = recreate
       ? replicaSets.flatMap((set) => informers.pods.byIndex(CONTROLLER, set.metadata.uid ?? ''))
       : [];
+    const failure = observation.failure?.intent === 'createReplicaSet' ? observation.failure.message : undefined;
     return {
       observation,
       deleting: deployment.metadata.deletionTimestamp !== undefined,
       paused: deployment.spec?.paused === true,
-      plan: planDeployment({ deployment, replicaSets, pods }),
-      status: planStatus({ deployment, replicaSets, nowMs: clock.wallMs(), failure: observation.failure }),
+      plan: planDeployment({ deployment, replicaSets, orphans, pods }),
+      status: planStatus({ deployment, replicaSets, nowMs: clock.wallMs(), failure }),
     };
   };
 
@@ -41,6 +43,14 @@ export function hostDeployments(context: ControllerContext): ActorHost {
     if (deployment === undefined) return;
     const namespace = deployment.metadata.namespace ?? '';
     switch (intent.kind) {
+      case 'adopt': {
+        const owner = controllerReference({ ...deployment, apiVersion: 'apps/v1', kind: 'Deployment' });
+        for (const { name, uid } of intent.replicaSets) {
+          const body = { metadata: { uid, ownerReferences: [owner] } };
+          await writer.patch(duty, REPLICA_SETS, { namespace, name, type: 'strategic' }, body);
+        }
+        return;
+      }
       case 'createReplicaSet':
         return createReplicaSet(deployment, intent.replicaSet, duty);
       case 'annotate':
@@ -129,6 +139,10 @@ export function hostDeployments(context: ControllerContext): ActorHost {
 
   informers.deployments.onChange((_, deployment) => host.changed(objectKey(deployment)));
   informers.replicaSets.onChange((_, set, previous) => {
+    if (controllerOf(set) === undefined) {
+      const { namespace = '' } = set.metadata;
+      for (const deployment of informers.deployments.byIndex(NAMESPACE, namespace)) host.changed(objectKey(deployment));
+    }
     for (const version of [set, previous]) {
       const owner = version === undefined ? undefined : controllerOf(version);
       if (owner?.kind === 'Deployment') host.changed(`${set.metadata.namespace ?? ''}/${owner.name}`);

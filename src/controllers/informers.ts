@@ -6,6 +6,7 @@ import type { KubeObject } from '#src/api/object.ts';
 import type {
   ConfigMap,
   Deployment,
+  Endpoints,
   EndpointSlice,
   Lease,
   Namespace,
@@ -15,6 +16,7 @@ import type {
   Service,
   ServiceAccount,
 } from '#src/api/objects.ts';
+import { KINDS, type Kind } from '#src/api/kinds.ts';
 import { controllerOf } from '#src/api/metadata.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
@@ -25,6 +27,7 @@ import * as resources from './resources.ts';
 
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 export const ROOT_CA_CONFIG_MAP = 'kube-root-ca.crt';
+/** Where nodes keep their Leases; others are not heartbeats. */
 export const LEASE_NAMESPACE = 'kube-node-lease';
 
 export interface Informers {
@@ -33,11 +36,14 @@ export interface Informers {
   readonly namespaces: Informer<Namespace>;
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
+  readonly endpoints: Informer<Endpoints>;
   readonly replicaSets: Informer<ReplicaSet>;
   readonly deployments: Informer<Deployment>;
   readonly leases: Informer<Lease>;
-  readonly rootCas: Informer<ConfigMap>;
+  readonly configMaps: Informer<ConfigMap>;
   readonly serviceAccounts: Informer<ServiceAccount>;
+  /** Every kind that is watched whole, for the garbage collector: those above and those that only it reads. */
+  readonly collected: readonly { kind: Kind; informer: Informer<KubeObject> }[];
   /** The copy of a resource, for expectations; undefined for what is not watched. */
   readonly of: (resource: ResourceRef) => Informer<KubeObject> | undefined;
   start(): void;
@@ -58,6 +64,17 @@ const byController = (object: KubeObject) => [
 ];
 const byNamespace = (object: KubeObject) => [object.metadata?.namespace ?? ''];
 
+/** Everything that may own or be owned, once per storage. Events own nothing and expire by age. */
+function collectedKinds(): Kind[] {
+  return KINDS.filter(
+    (kind) =>
+      kind.verbs.includes('watch') &&
+      kind.verbs.includes('delete') &&
+      kind.resource !== 'events' &&
+      kind.storedAs.apiVersion === kind.apiVersion,
+  );
+}
+
 export function createInformers(setup: { client: Client; clock: Clock; log: Log; random: Random }): Informers {
   const all = new Map<string, Informer<KubeObject>>();
   const make = <T extends KubeObject>(resource: ResourceRef, options?: InformerOptions<T>): Informer<T> => {
@@ -65,7 +82,7 @@ export function createInformers(setup: { client: Client; clock: Clock; log: Log;
     all.set(resources.resourceName(resource), informer as unknown as Informer<KubeObject>);
     return informer;
   };
-  return {
+  const main = {
     pods: make<Pod>(resources.PODS, {
       indices: {
         [OWNER]: byOwner,
@@ -83,13 +100,21 @@ export function createInformers(setup: { client: Client; clock: Clock; log: Log;
         [SERVICE]: (slice) => [`${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? ''}`],
       },
     }),
+    endpoints: make<Endpoints>(resources.ENDPOINTS),
     replicaSets: make<ReplicaSet>(resources.REPLICA_SETS, {
       indices: { [OWNER]: byOwner, [CONTROLLER]: byController, [NAMESPACE]: byNamespace },
     }),
     deployments: make<Deployment>(resources.DEPLOYMENTS, { indices: { [NAMESPACE]: byNamespace } }),
-    leases: make<Lease>(resources.LEASES, { namespace: LEASE_NAMESPACE }),
-    rootCas: make<ConfigMap>(resources.CONFIG_MAPS, { fieldSelector: `metadata.name=${ROOT_CA_CONFIG_MAP}` }),
+    leases: make<Lease>(resources.LEASES),
+    configMaps: make<ConfigMap>(resources.CONFIG_MAPS),
     serviceAccounts: make<ServiceAccount>(resources.SERVICE_ACCOUNTS, { indices: { [NAMESPACE]: byNamespace } }),
+  };
+  return {
+    ...main,
+    collected: collectedKinds().map((kind) => {
+      const informer = all.get(resources.resourceName(kind)) ?? make(kind);
+      return { kind, informer: informer as unknown as Informer<KubeObject> };
+    }),
     of: (resource) => all.get(resources.resourceName(resource)),
     start() {
       for (const informer of all.values()) informer.start();

@@ -2,11 +2,11 @@
 import { planReplicaSet, BURST_PODS } from '#actors/replicaset/plan.ts';
 import { replicaSetLifecycle, type ReplicaSetFacts, type ReplicaSetIntent } from '#actors/replicaset/replicaset.ts';
 import { unreachable } from '#src/std/assert.ts';
-import { controllerReference } from '#src/api/metadata.ts';
+import { controllerReference, deepCopy } from '#src/api/metadata.ts';
 import type { Pod, ReplicaSet } from '#src/api/objects.ts';
 import type { BatchWrite } from '#src/registry/client.ts';
 import { objectKey } from '#src/registry/informer.ts';
-import { createActorHost, type ActorHost, type Attempt, type Duty } from './actor-host.ts';
+import { createActorHost, type ActorHost, type Attempt, type Duty, type Failure } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
 import { CONTROLLER } from './informers.ts';
 import { PODS, REPLICA_SETS } from './resources.ts';
@@ -22,7 +22,7 @@ export function hostReplicaSets(context: ControllerContext): ActorHost {
       replicaSet,
       pods: podsOf(replicaSet),
       nowMs: clock.wallMs(),
-      failure: observation.failure === undefined ? undefined : { reason: 'FailedCreate', message: observation.failure },
+      failure: failureOf(observation.failure),
     });
     return { observation, deleting: replicaSet.metadata.deletionTimestamp !== undefined, plan };
   };
@@ -128,6 +128,12 @@ export function hostReplicaSets(context: ControllerContext): ActorHost {
   return host;
 }
 
+function failureOf(failure: Failure | undefined) {
+  if (failure?.intent === 'createPods') return { reason: 'FailedCreate' as const, message: failure.message };
+  if (failure?.intent === 'deletePods') return { reason: 'FailedDelete' as const, message: failure.message };
+  return undefined;
+}
+
 function deletion(pod: { namespace: string; name: string; uid: string }): BatchWrite {
   const options = { preconditions: { uid: pod.uid } };
   return { verb: 'delete', resource: PODS, namespace: pod.namespace, name: pod.name, options };
@@ -148,7 +154,7 @@ function podFrom(replicaSet: ReplicaSet): Pod {
       ...(finalizers === undefined ? {} : { finalizers: [...finalizers] }),
       ownerReferences: [controllerReference({ ...replicaSet, apiVersion: 'apps/v1', kind: 'ReplicaSet' })],
     },
-    ...(template?.spec === undefined ? {} : { spec: structuredClone(template.spec) }),
+    ...(template?.spec === undefined ? {} : { spec: deepCopy(template.spec) }),
   };
 }
 

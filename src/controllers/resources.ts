@@ -8,6 +8,7 @@ export const PODS = core('pods');
 export const NODES = core('nodes');
 export const SERVICES = core('services');
 export const NAMESPACES = core('namespaces');
+export const ENDPOINTS = core('endpoints');
 export const CONFIG_MAPS = core('configmaps');
 export const SECRETS = core('secrets');
 export const SERVICE_ACCOUNTS = core('serviceaccounts');

@@ -9,7 +9,7 @@ import { createActorHost, type ActorHost, type Duty } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
 import { NAMESPACE, SERVICE, SERVICE_NAME_LABEL } from './informers.ts';
 import { split } from './replicaset.ts';
-import { ENDPOINT_SLICES } from './resources.ts';
+import { ENDPOINTS, ENDPOINT_SLICES } from './resources.ts';
 
 export function hostServices(context: ControllerContext): ActorHost {
   const { informers, writer, clock } = context;
@@ -17,7 +17,7 @@ export function hostServices(context: ControllerContext): ActorHost {
 
   const perform = async (intent: ServiceIntent, duty: Duty): Promise<void> => {
     if (intent.kind !== 'writeSlices') return;
-    const { create, update, remove } = intent.plan;
+    const { create, update, remove, endpoints } = intent.plan;
     const writes: BatchWrite[] = [
       ...create.map((object): BatchWrite => {
         return { verb: 'create', resource: ENDPOINT_SLICES, namespace: object.metadata.namespace ?? '', object };
@@ -28,6 +28,11 @@ export function hostServices(context: ControllerContext): ActorHost {
         return { verb: 'delete', resource: ENDPOINT_SLICES, namespace, name };
       }),
     ];
+    if (endpoints !== undefined) {
+      const namespace = endpoints.metadata.namespace ?? '';
+      const verb = endpoints.metadata.resourceVersion === undefined ? 'create' : 'update';
+      writes.push({ verb, resource: ENDPOINTS, namespace, object: endpoints });
+    }
     await writer.batch(duty, writes);
   };
 
@@ -48,7 +53,12 @@ export function hostServices(context: ControllerContext): ActorHost {
           observation,
           managed,
           deleting: service.metadata.deletionTimestamp !== undefined,
-          plan: planSlices({ service, pods, slices: informers.endpointSlices.byIndex(SERVICE, key) }),
+          plan: planSlices({
+            service,
+            pods,
+            slices: informers.endpointSlices.byIndex(SERVICE, key),
+            endpoints: informers.endpoints.get(...split(key)),
+          }),
         };
       },
       perform: (intent, _, duty) => perform(intent, duty),
@@ -62,6 +72,9 @@ export function hostServices(context: ControllerContext): ActorHost {
   informers.endpointSlices.onChange((_, slice) => {
     const service = slice.metadata.labels?.[SERVICE_NAME_LABEL];
     if (service !== undefined) host.changed(`${slice.metadata.namespace ?? ''}/${service}`);
+  });
+  informers.endpoints.onChange((_, endpoints) => {
+    if (find(objectKey(endpoints)) !== undefined) host.changed(objectKey(endpoints));
   });
   informers.pods.onChange((type, pod, previous) => {
     if (type === 'MODIFIED' && previous !== undefined && endpointFacts(pod) === endpointFacts(previous)) return;

@@ -45,12 +45,17 @@ export function admitCreate(request: AdmissionRequest, object: NamedObject): voi
   addTolerations(spec, request.core.config.evictionTolerationSeconds);
 }
 
-/** A node registers only itself. @throws ApiError 403. */
+/** A node registers only itself, its Lease and its slice of the `kubernetes` Service. @throws ApiError 403. */
 function requireOwnNode(request: AdmissionRequest, object: NamedObject): void {
   const node = nodeNameOf(request.identity);
   const name = object.metadata.name ?? '';
-  const isOther = request.kind.resource === 'nodes' || request.kind.resource === 'leases';
-  if (node === undefined || !isOther || name === node) return;
+  const own: Record<string, string> = {
+    nodes: node ?? '',
+    leases: node ?? '',
+    endpointslices: `kubernetes-${node ?? ''}`,
+  };
+  const wanted = own[request.kind.resource];
+  if (node === undefined || wanted === undefined || name === wanted) return;
   throw forbidden(request.kind, name, `node "${node}" is not allowed to create ${request.kind.resource} "${name}"`);
 }
 

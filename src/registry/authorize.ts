@@ -71,6 +71,8 @@ const NODE_RULES: Rule[] = [
   rule(['pods/status'], ['update', 'patch']),
   rule(['pods/eviction'], ['create']),
   rule(['leases', 'csinodes'], [...READ, ...WRITE]),
+  // The node's own slice of the `kubernetes` Service (DESIGN §4.12).
+  rule(['endpointslices'], WRITE),
   rule(['serviceaccounts/token'], ['create']),
   rule(['certificatesigningrequests'], ['create', ...READ]),
   EVENTS,
@@ -100,6 +102,9 @@ function nodeMay(node: string, asked: Attributes, resource: string): boolean {
   const writes = !READ.includes(asked.verb);
   if (!writes) return true;
   if (asked.resource.resource === 'nodes') return asked.name === undefined || asked.name === node;
+  if (resource === 'endpointslices') {
+    return asked.namespace === 'default' && (asked.name === undefined || asked.name === `kubernetes-${node}`);
+  }
   if (resource === 'leases') {
     return asked.namespace === 'kube-node-lease' && (asked.name === undefined || asked.name === node);
   }

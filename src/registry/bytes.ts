@@ -12,10 +12,6 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-export function text(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
-}
-
 /** Split an object around the digits of metadata.resourceVersion; the one in the object is ignored. */
 export function splitAroundRevision(object: KubeObject): { head: Uint8Array; tail: Uint8Array } {
   const { apiVersion, kind, metadata, ...rest } = object;
@@ -37,18 +33,10 @@ export function decodeValue(value: Value): KubeObject & { metadata: ObjectMeta }
   return JSON.parse(decoder.decode(value.bytes)) as KubeObject & { metadata: ObjectMeta };
 }
 
-export function withRevision<T extends KubeObject>(object: T, revision: number): T {
-  return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
-}
-
 /** A marker key's value: who holds it. */
 export function markerBytes(holder: Record<string, string>): { head: Uint8Array; tail: Uint8Array } {
   return {
     head: encoder.encode(`{"holder":${JSON.stringify(holder)},"revision":"`),
     tail: encoder.encode('"}'),
   };
-}
-
-export function markerHolder(value: Value): Record<string, string> {
-  return (JSON.parse(decoder.decode(value.bytes)) as { holder: Record<string, string> }).holder;
 }

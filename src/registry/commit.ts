@@ -3,6 +3,7 @@
  * hold; when it no longer does at apply, a new plan is made from the newer state.
  */
 import { ApiError } from '#src/api/api-error.ts';
+import { isFault } from '#src/std/fault.ts';
 import type { Condition, Operation, Transaction, TransactionResult } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import type { ResourceRef, WriteOptions } from './client.ts';
@@ -66,7 +67,7 @@ export async function commitAll(core: RegistryCore, planners: Planner[], options
     const proposed = [...lastPlans.entries()];
     if (proposed.length === 0) break;
     const transactions = proposed.map(([, plan]) => transactionOf(plan, options));
-    const results = await core.proposer.propose(transactions, { deadlineMs: WRITE_DEADLINE_MS });
+    const results = await propose(core, transactions);
     waiting = [];
     proposed.forEach(([i, plan], at) => {
       const committed = judgeResult(plan, results[at], options);
@@ -75,6 +76,18 @@ export async function commitAll(core: RegistryCore, planners: Planner[], options
     });
   }
   return done.map((committed, i) => committed ?? lostRace(lastPlans.get(i)));
+}
+
+/** One proposal, or as few as the byte limit of an entry allows: the writes are independent anyway. */
+async function propose(core: RegistryCore, transactions: Transaction[]): Promise<TransactionResult[]> {
+  try {
+    return await core.proposer.propose(transactions, { deadlineMs: WRITE_DEADLINE_MS });
+  } catch (error) {
+    if (!isFault(error, 'REPLICA_TOO_LARGE') || transactions.length === 1) throw error;
+    const half = Math.ceil(transactions.length / 2);
+    const first = await propose(core, transactions.slice(0, half));
+    return [...first, ...(await propose(core, transactions.slice(half)))];
+  }
 }
 
 async function planOne(

@@ -3,7 +3,7 @@ import type { Kind } from '#src/api/kinds.ts';
 import type { Namespace } from '#src/api/objects.ts';
 import type { Condition, Operation } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { decodeValue, markerBytes } from './bytes.ts';
+import { markerBytes } from './bytes.ts';
 import { openNamespaceKey } from './keys.ts';
 import type { NamedObject } from './raw.ts';
 import { forbidden, notFound } from './refusals.ts';
@@ -63,9 +63,4 @@ export function refuseProtected(kind: Kind, name: string): void {
   if (isNamespaceKind(kind) && PROTECTED.includes(name)) {
     throw forbidden(kind, name, 'this namespace may not be deleted');
   }
-}
-
-export function namespaceOf(view: StoreView, name: string): NamedObject | undefined {
-  const value = view.get(NAMESPACE_KEY_PREFIX + name);
-  return value === undefined ? undefined : decodeValue(value);
 }

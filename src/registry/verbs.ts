@@ -3,7 +3,6 @@
  * these on raw bytes; `Client` is the same with objects.
  */
 import { ApiError } from '#src/api/api-error.ts';
-import type { FieldValidation } from '#src/api/decode.ts';
 import type { Kind, Verb } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { requireAllowed } from './authorize.ts';
@@ -25,10 +24,6 @@ export interface Place {
   name: string;
   /** '' or absent: the object itself. */
   subresource?: string | undefined;
-}
-
-export interface EdgeWriteOptions extends WriteOptions {
-  fieldValidation?: FieldValidation;
 }
 
 export interface Verbs {

@@ -6,13 +6,15 @@ import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Raft } from '#src/raft/raft.ts';
 import type { Entry, Message, NodeId, Ready } from '#src/raft/types.ts';
-import { Fault, messageOf } from '#src/std/fault.ts';
+import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { Wal } from '#src/wal/wal.ts';
 import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 
 export const RAFT_CHANNEL = 'raft';
+/** A full disk is tried again after this. */
+const DISK_FULL_PAUSE_MS = 200;
 
 export interface ConsensusEvents {
   committed(entries: Entry[]): void;
@@ -41,6 +43,8 @@ export class Consensus {
   /** When each write under way began, monotonic ms, oldest first. */
   #writes: number[] = [];
   #lastWrite: Promise<boolean> = Promise.resolve(true);
+  /** Since a write found no space, until all that waited are written. */
+  #diskFull = false;
   /** Read rounds that this node has asked for, by their fresh id. */
   #reads = new Map<number, ReadRound>();
   #readId = 0;
@@ -65,7 +69,7 @@ export class Consensus {
     this.#peers.onMessage(RAFT_CHANNEL, (from, message) => {
       if (this.#stopped) return;
       // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
-      const received = message as Message;
+      const received = owned(message as Message);
       if (received.type === 'append' && this.#events.refusesAppends()) return;
       this.#guard(() => this.#raft.receive(from, received));
       this.pump();
@@ -156,7 +160,7 @@ export class Consensus {
     const { hardState, messagesAfterPersist } = ready;
     if (hardState !== undefined) {
       this.#writes.push(this.#clock.monotonicMs());
-      this.#lastWrite = this.#write(ready);
+      this.#lastWrite = this.#write(ready, this.#lastWrite);
     } else if (messagesAfterPersist.length === 0) {
       return;
     } else if (this.#writes.length === 0) {
@@ -171,17 +175,38 @@ export class Consensus {
   }
 
   /** True when it is durable; false when this replica has stopped over it. */
-  async #write({ id, hardState, entries }: Ready): Promise<boolean> {
-    try {
-      await this.#wal.append({ hardState, entries });
-    } catch (error) {
-      this.#fatal(error);
-      return false;
+  async #write({ id, hardState, entries }: Ready, before: Promise<boolean>): Promise<boolean> {
+    // What follows a write that found the disk full waits for it: the log has no gaps.
+    if (this.#diskFull && !(await before)) return false;
+    while (!(await this.#append({ hardState, entries }))) {
+      if (this.#stopped || !(await before)) return false;
+      await new Promise<void>((resolve) => {
+        this.#clock.after(DISK_FULL_PAUSE_MS, resolve);
+      });
     }
     this.#writes.shift();
     if (this.#stopped) return false;
     this.#guard(() => this.#raft.persisted(id));
     this.pump();
+    return true;
+  }
+
+  /** False: not appended, try again (or this replica has stopped). */
+  async #append(batch: Pick<Ready, 'hardState' | 'entries'>): Promise<boolean> {
+    if (this.#stopped) return false;
+    try {
+      await this.#wal.append(batch);
+    } catch (error) {
+      if (!isFault(error, 'DISK_FULL')) this.#fatal(error);
+      else if (!this.#diskFull)
+        this.#log.error('the disk is full; nothing is written until there is space', { why: error.message });
+      this.#diskFull = true;
+      return false;
+    }
+    if (this.#diskFull && this.#writes.length === 1) {
+      this.#diskFull = false;
+      this.#log.info('the disk has space again');
+    }
     return true;
   }
 
@@ -244,4 +269,10 @@ export class Consensus {
     this.stop();
     this.#events.fatal(error);
   }
+}
+
+/** With entries in bytes of their own: those of a received frame are valid only during the call. */
+function owned(message: Message): Message {
+  if (message.type !== 'append' || message.entries.length === 0) return message;
+  return { ...message, entries: message.entries.map((entry) => ({ ...entry, data: new Uint8Array(entry.data) })) };
 }

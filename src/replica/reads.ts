@@ -55,7 +55,12 @@ export class Reads implements Reader {
     const refusal = this.#refuse();
     if (refusal !== undefined) return Promise.reject(refusal);
     const view = this.#route.view();
-    if (freshness.type === 'any') return Promise.resolve(view);
+    if (freshness.type === 'any') {
+      if (this.#route.appliedIndex() > 0) return Promise.resolve(view);
+      return Promise.reject(
+        new Fault('REPLICA_NOT_READY', 'this node has no state yet; ask another node', 'elsewhere'),
+      );
+    }
     if (freshness.type === 'atLeast' && view.revision >= freshness.revision) return Promise.resolve(view);
     const deadlineAt = this.#clock.monotonicMs() + options.deadlineMs;
     this.#count++;

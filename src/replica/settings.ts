@@ -13,11 +13,15 @@ export interface ReplicaSettings {
   /** … or this many bytes of events, whichever is less. */
   retainBytes: number;
   compactionIntervalMs: number;
-  /** A snapshot is taken when the log since the last one has more entries or more bytes than this. */
+  /**
+   * A snapshot is taken when the log since the last one has more entries, or more bytes than this and than the
+   * last snapshot: a big state is not written again for a few changes.
+   */
   snapshotEntries: number;
   snapshotBytes: number;
-  /** Entries kept behind a snapshot for followers that are a little slow. */
+  /** Entries and bytes kept in memory behind a snapshot for followers that are a little slow. */
   trailingEntries: number;
+  trailingBytes: number;
 }
 
 export const DEFAULT_SETTINGS: ReplicaSettings = {
@@ -28,9 +32,10 @@ export const DEFAULT_SETTINGS: ReplicaSettings = {
   retainMs: 5 * 60_000,
   retainBytes: 64 * 1024 * 1024,
   compactionIntervalMs: 10_000,
-  snapshotEntries: 20_000,
+  snapshotEntries: 100_000,
   snapshotBytes: 64 * 1024 * 1024,
-  trailingEntries: 2_000,
+  trailingEntries: 5_000,
+  trailingBytes: 16 * 1024 * 1024,
 };
 
 /** One entry, except that a single transaction above it travels alone. */
@@ -65,5 +70,9 @@ export const APPLY_SLICE_MS = 8;
 /** Retention samples, one a second, cover the longest retention. */
 export const SAMPLE_INTERVAL_MS = 1000;
 export const SAMPLES_MAX = 3600;
-/** A snapshot being received at once; a second one is refused. Bytes of one snapshot. */
+/** The log never grows beyond this without a snapshot, however big the state. */
+export const LOG_BYTES_MAX = 512 * 1024 * 1024;
+/** Rest between two chunks (1 MiB, about 10 ms of work) of a snapshot being taken; it may last seconds, a write may not. */
+export const SNAPSHOT_REST_MS = 15;
+/** Bytes of one snapshot received; a second one at the same time is refused. */
 export const SNAPSHOT_BYTES_MAX = 4 * 1024 * 1024 * 1024;

@@ -13,6 +13,7 @@ import type { Store } from '#src/store/store.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { Wal } from '#src/wal/wal.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
+import { LOG_BYTES_MAX, SNAPSHOT_REST_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { acknowledgeSnapshot, receiveSnapshot, sendSnapshot } from './snapshot-stream.ts';
 
@@ -22,7 +23,7 @@ export const SNAPSHOT_METHOD = 'replica.snapshot';
 export interface SnapshotHost {
   /** What a snapshot of the store as it is now stands for. */
   metaNow(): SnapshotMeta;
-  /** The log up to this index may be dropped from memory. */
+  /** The log up to this index may be dropped from memory; some of it is better kept. */
   compactLog(index: number): void;
   currentTerm(): number;
   /** Whether a snapshot that is offered is worth receiving. */
@@ -42,6 +43,8 @@ export class Snapshots {
   readonly #settings: ReplicaSettings;
   #entriesSince = 0;
   #bytesSince = 0;
+  /** Of the last snapshot taken. */
+  #lastBytes = 0;
   #saving = false;
   #stopped = false;
   /** What is being received. */
@@ -80,7 +83,8 @@ export class Snapshots {
     this.#entriesSince += entries;
     this.#bytesSince += bytes;
     const { snapshotEntries, snapshotBytes } = this.#settings;
-    if (this.#entriesSince < snapshotEntries && this.#bytesSince < snapshotBytes) return;
+    const bytesBound = Math.min(Math.max(snapshotBytes, this.#lastBytes), LOG_BYTES_MAX);
+    if (this.#entriesSince < snapshotEntries && this.#bytesSince < bytesBound) return;
     if (!this.#saving && this.#installing === undefined && !this.#stopped) void this.take();
   }
 
@@ -91,11 +95,10 @@ export class Snapshots {
     this.#bytesSince = 0;
     const meta = this.#host.metaNow();
     const capture = this.#store.snapshot();
-    const trailing = Math.max(0, meta.index - this.#settings.trailingEntries);
     try {
       await this.#wal.saveSnapshot(meta, this.#paced(capture.chunks()));
       await this.#wal.compact(meta.index);
-      if (!this.#stopped) this.#host.compactLog(trailing);
+      if (!this.#stopped) this.#host.compactLog(meta.index);
       this.#log.info('snapshot saved', { index: meta.index, revision: capture.revision });
     } catch (error) {
       // A full disk is not the end: the log goes on in its reserve, and a snapshot is tried again.
@@ -129,14 +132,17 @@ export class Snapshots {
     }
   }
 
-  /** One chunk a turn, so that encoding a large state delays nothing else. */
+  /** Chunk by chunk with a rest between, so that encoding a large state delays nothing else. */
   async *#paced(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+    let bytes = 0;
     for (const chunk of chunks) {
+      bytes += chunk.length;
       yield chunk;
       await new Promise<void>((resolve) => {
-        this.#clock.soon(resolve);
+        this.#clock.after(SNAPSHOT_REST_MS, resolve);
       });
     }
+    this.#lastBytes = bytes;
   }
 
   async #receive(from: NodeId, header: unknown, stream: ByteStream): Promise<void> {

@@ -5,7 +5,7 @@
  * Read next: place.ts (filters and scores), snapshot.ts, resources.ts, affinity.ts.
  */
 import { isApiError } from '#src/api/api-error.ts';
-import { findCondition, formatTime } from '#src/api/metadata.ts';
+import { findCondition, formatTime, withCondition } from '#src/api/metadata.ts';
 import type { Node, Pod, PodCondition } from '#src/api/objects.ts';
 import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
@@ -94,6 +94,7 @@ export function createScheduler(setup: SchedulerSetup): Scheduler {
         const nodeInfos = snapshot();
         const batch = takeBatch();
         const bindings: { pod: Pod; node: string; attempts: number }[] = [];
+        const refusals: BatchWrite[] = [];
         let checked = 0;
         for (const { pod, attempts } of batch) {
           checked += nodeInfos.size;
@@ -101,7 +102,8 @@ export function createScheduler(setup: SchedulerSetup): Scheduler {
           if (checked === 0) await new Promise<void>((resolve) => clock.soon(resolve));
           const placement = place(pod, [...nodeInfos.values()]);
           if (placement.node === undefined) {
-            await refuse(pod, attempts, placement.message);
+            const write = refuse(pod, attempts, placement.message);
+            if (write !== undefined) refusals.push(write);
             continue;
           }
           const info = nodeInfos.get(placement.node);
@@ -109,6 +111,7 @@ export function createScheduler(setup: SchedulerSetup): Scheduler {
           bindings.push({ pod, node: placement.node, attempts });
         }
         if (thisRun === run && bindings.length > 0) await bind(bindings);
+        if (thisRun === run && refusals.length > 0) await tell(refusals);
       }
     } finally {
       busy = false;
@@ -203,28 +206,29 @@ export function createScheduler(setup: SchedulerSetup): Scheduler {
     }
   };
 
-  const refuse = async (pod: Pod, attempts: number, message: string): Promise<void> => {
+  /** Notes why, and returns the write that tells it; undefined when the Pod says so already. */
+  const refuse = (pod: Pod, attempts: number, message: string): BatchWrite | undefined => {
     wait(objectKey(pod), attempts, false);
     recorder.record(
       { ...pod, apiVersion: 'v1', kind: 'Pod' },
       { type: 'Warning', reason: 'FailedScheduling', message },
     );
     const before = findCondition(pod.status?.conditions, 'PodScheduled');
-    if (before?.status === 'False' && before.message === message) return;
-    const condition: PodCondition = {
-      type: 'PodScheduled',
-      status: 'False',
-      reason: 'Unschedulable',
-      message,
-      lastTransitionTime: before?.status === 'False' ? before.lastTransitionTime : formatTime(clock.wallMs()),
-    };
-    const { namespace = '', name = '' } = pod.metadata;
+    if (before?.status === 'False' && before.message === message) return undefined;
+    const condition: PodCondition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
+    const conditions = withCondition(pod.status?.conditions, condition, formatTime(clock.wallMs()));
+    // Conditional on what was seen: should the Pod change meanwhile, it is looked at again anyway.
+    const object: Pod = { ...pod, status: { ...pod.status, conditions } };
+    return { verb: 'update', resource: PODS, subresource: 'status', object };
+  };
+
+  const tell = async (writes: BatchWrite[]): Promise<void> => {
     try {
-      // The uid makes it a refusal for another Pod of that name.
-      const body = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
-      await client.patch(PODS, name, { type: 'strategic', body }, { namespace, subresource: 'status', term });
+      const results = await client.batch(writes, { term });
+      const failed = results.find((result) => !result.ok);
+      if (failed?.ok === false) log.debug('a reason could not be written', { error: messageOf(failed.error) });
     } catch (error) {
-      log.debug('the reason could not be written', { pod: objectKey(pod), error: messageOf(error) });
+      log.debug('reasons could not be written', { error: messageOf(error) });
     }
   };
 

@@ -1,12 +1,14 @@
 import test, { type ExecutionContext } from 'ava';
-import { createApiServer, type ApiServer, type ApiServerOptions } from '#src/apiserver/apiserver.ts';
+import { createApiServer, IN_FLIGHT_MAX, type ApiServer, type ApiServerOptions } from '#src/apiserver/apiserver.ts';
 import { BODY_BYTES_MAX } from '#src/apiserver/body.ts';
 import { STALLED_READER_MS } from '#src/apiserver/list-answer.ts';
-import type { Http } from '#src/ports/http.ts';
+import type { Http, HttpUpgrade } from '#src/ports/http.ts';
 import { Fault } from '#src/std/fault.ts';
+import { encodeLengthFrame } from '#src/std/length-frames.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
 import { apiFixture, type ApiFixture } from '#test/support/api-fixture.ts';
+import { drained } from '#test/support/virtual.ts';
 import { send, type FakeAnswer, type FakeRequest } from '#test/support/fake-exchange.ts';
 
 interface Fixture extends ApiFixture {
@@ -200,6 +202,53 @@ test('watches stream events and end cleanly at their timeout', async (t) => {
   isStatus(t, await f.ask({ url: `${CONFIGMAPS}?watch=1&resourceVersion=1` }), 410, 'Expired');
 });
 
+test('a watcher that takes nothing is cut and resumes by itself', async (t) => {
+  const f = await fixture();
+  await f.ask({ method: 'POST', url: CONFIGMAPS, body: configMap('a') });
+  const watch = f.open({ url: `${CONFIGMAPS}?watch=1`, stalled: true });
+  await f.run(watch.done);
+  t.regex(watch.aborted ?? '', /took nothing for 30000 ms/);
+  t.is(f.replica.store.watches, 0);
+});
+
+test('watchers with and without a selector see one change as each must', async (t) => {
+  const f = await fixture();
+  await f.ask({ method: 'POST', url: CONFIGMAPS, body: configMap('a') });
+  const since = f.replica.store.revision;
+  const all = f.open({ url: `${CONFIGMAPS}?watch=1&resourceVersion=${since}&timeoutSeconds=5` });
+  const some = f.open({ url: `${CONFIGMAPS}?watch=1&resourceVersion=${since}&timeoutSeconds=5&labelSelector=x%3Dy` });
+  const table = f.open({
+    url: `${CONFIGMAPS}?watch=1&resourceVersion=${since}&timeoutSeconds=5`,
+    headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+  });
+  const label = { metadata: { labels: { x: 'y' } } };
+  await f.ask({
+    method: 'PATCH',
+    url: `${CONFIGMAPS}/a`,
+    headers: { 'content-type': 'application/merge-patch+json' },
+    body: label,
+  });
+  await f.run(Promise.all([all.done, some.done, table.done]));
+  const type = (answer: FakeAnswer): unknown => (JSON.parse(answer.lines()[0] ?? '') as { type: unknown }).type;
+  t.deepEqual([type(all), type(some), type(table)], ['MODIFIED', 'ADDED', 'MODIFIED']);
+  t.like(JSON.parse(table.lines()[0] ?? ''), { object: { kind: 'Table', rows: [{ cells: ['a', 0, '0s'] }] } });
+});
+
+test('requests in flight are bounded, and each has a deadline', async (t) => {
+  const f = await fixture();
+  const hanging = Array.from({ length: IN_FLIGHT_MAX }, () =>
+    f.open({ method: 'POST', url: CONFIGMAPS, body: '', bodyless: true }),
+  );
+  const refused = await f.ask({ url: '/version' });
+  isStatus(t, refused, 429, 'TooManyRequests');
+  t.is(refused.headers['retry-after'], '1');
+  const watch = f.open({ url: `${CONFIGMAPS}?watch=1&timeoutSeconds=1` });
+  await f.run(watch.done);
+  t.is(watch.status, 200);
+  await f.run(Promise.all(hanging.map(async (one) => await one.done)));
+  isStatus(t, hanging[0] as FakeAnswer, 504, 'Timeout', /outcome of a write is unknown/);
+});
+
 test('a watch ends when its client goes away', async (t) => {
   const f = await fixture();
   const watch = f.open({ url: `${PODS}?watch=1` });
@@ -317,7 +366,7 @@ const refusals: [string, FakeRequest, number, string, (string | RegExp)?][] = [
     'Forbidden',
     /^pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace "default"$/,
   ],
-  ['a URL without end', { url: `/${'a'.repeat(10_000)}` }, 400, 'BadRequest'],
+  ['a URL without end', { url: `/${'a'.repeat(40_000)}` }, 400, 'BadRequest'],
 ];
 for (const [title, request, code, reason, message] of refusals) {
   test(`refused: ${title} is ${code}`, async (t) => {
@@ -492,6 +541,133 @@ test('logs are copied from the kubelet of the pod, and refused in Kubernetes wor
     'BadRequest',
     'container "main" in pod "one" is waiting to start: ContainerCreating',
   );
+});
+
+interface FakeUpgrade {
+  upgrade: HttpUpgrade;
+  refused: { status: number; message: string } | undefined;
+  protocol: string | undefined;
+  received: string[];
+  closed: number | undefined;
+  /** What the client sends. */
+  type(channel: number, text: string): void;
+}
+
+function upgradeTo(url: string, protocols: string): FakeUpgrade {
+  let onMessage: (message: Uint8Array, isText: boolean) => void = () => undefined;
+  const fake: FakeUpgrade = {
+    refused: undefined,
+    protocol: undefined,
+    received: [],
+    closed: undefined,
+    type: (channel, text) => {
+      onMessage(new Uint8Array([channel, ...new TextEncoder().encode(text)]), false);
+    },
+    upgrade: {
+      request: {
+        method: 'GET',
+        url,
+        headers: { upgrade: 'websocket', 'sec-websocket-protocol': protocols },
+        httpVersion: '1.1',
+        remoteAddress: '127.0.0.1:1',
+        client: { commonName: 'admin', organizations: ['system:masters'] },
+        body: async () => new Uint8Array(),
+      },
+      acceptWebSocket: async (protocol) => {
+        fake.protocol = protocol;
+        return {
+          send: (message) => fake.received.push(`${message[0]}:${new TextDecoder().decode(message.subarray(1))}`),
+          bufferedBytes: () => 0,
+          onMessage: (handle) => {
+            onMessage = handle;
+          },
+          onClose: () => undefined,
+          close: (code) => {
+            fake.closed = code;
+          },
+        };
+      },
+      acceptRaw: () => {
+        throw new Error('nobody asked for a raw stream');
+      },
+      refuse: (status, _headers, body) => {
+        fake.refused = { status, message: (JSON.parse(new TextDecoder().decode(body)) as { message: string }).message };
+      },
+    },
+  };
+  return fake;
+}
+
+test('exec joins the WebSocket of the client to a stream of the kubelet', async (t) => {
+  const asked: unknown[] = [];
+  const taken: Uint8Array[] = [];
+  const chunks: (Uint8Array | undefined)[] = [];
+  let wake: () => void = () => undefined;
+  const stream: ByteStream = {
+    write: async (chunk) => {
+      taken.push(chunk);
+      chunks.push(
+        encodeLengthFrame(new Uint8Array([1, 0x68, 0x69])).subarray(0, 5),
+        new Uint8Array([0x68, 0x69]),
+        undefined,
+      );
+      wake();
+    },
+    end: () => undefined,
+    cancel: () => undefined,
+    read: async () => {
+      if (chunks.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      return chunks.shift();
+    },
+    onClose: () => undefined,
+  };
+  const streams = {
+    openStream: async (...what: unknown[]) => {
+      asked.push(what);
+      return stream;
+    },
+  } as unknown as Peers;
+  const f = await fixture({ streams });
+  await f.ask({ method: 'POST', url: PODS, body: pod('p', ['main'], 'n1') });
+  const exec = upgradeTo(
+    `${PODS}/p/exec?command=sh&command=-c&command=true&stdin=true&stdout=true`,
+    'v4.channel.k8s.io, v5.channel.k8s.io',
+  );
+  f.server.upgrade(exec.upgrade);
+  await drained();
+  t.is(exec.protocol, 'v5.channel.k8s.io');
+  const want = {
+    namespace: 'default',
+    pod: 'p',
+    container: 'main',
+    command: ['sh', '-c', 'true'],
+    stdin: true,
+    stdout: true,
+    stderr: false,
+    tty: false,
+    attach: false,
+  };
+  t.like(asked[0], ['n1', 'kubelet.exec', want]);
+  exec.type(0, 'in');
+  await drained();
+  t.deepEqual(taken, [encodeLengthFrame(new Uint8Array([0, 0x69, 0x6e]))]);
+  t.deepEqual([exec.received, exec.closed], [['1:hi'], 1000]);
+
+  const cases: [string, string, number, RegExp][] = [
+    [`${PODS}/p/exec?command=ls&stdout=true`, 'base64.channel.k8s.io', 400, /unable to upgrade/],
+    [`${PODS}/p/exec?stdout=true`, 'v5.channel.k8s.io', 400, /at least one command/],
+    [`${PODS}/p/exec?command=ls`, 'v5.channel.k8s.io', 400, /at least one of stdin, stdout or stderr/],
+    [`${PODS}/p/exec?command=ls&stdout=1&container=x`, 'v5.channel.k8s.io', 400, /container x is not valid for pod p/],
+    [`${PODS}/gone/exec?command=ls&stdout=1`, 'v5.channel.k8s.io', 404, /pods "gone" not found/],
+    ['/api/v1/nodes/n1/exec', 'v5.channel.k8s.io', 404, /could not find/],
+  ];
+  for (const [url, protocols, status, message] of cases) {
+    const refused = upgradeTo(url, protocols);
+    f.server.upgrade(refused.upgrade);
+    await drained();
+    t.is(refused.refused?.status, status, url);
+    t.regex(refused.refused?.message ?? '', message);
+  }
 });
 
 test('random requests never bring out a mistake of ours', async (t) => {

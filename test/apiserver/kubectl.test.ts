@@ -7,6 +7,10 @@ import { accessSync, constants, mkdtempSync, readdirSync, realpathSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import test from 'ava';
+import type { ExecRequest } from '#src/apiserver/pod-exec.ts';
+import { encodeLengthFrame } from '#src/std/length-frames.ts';
+import type { Peers } from '#src/wire/peers.ts';
+import type { ByteStream } from '#src/wire/streams.ts';
 import { createApiServer } from '#src/apiserver/apiserver.ts';
 import { createClock } from '#src/drivers/clock.ts';
 import { createCrypto } from '#src/drivers/crypto.ts';
@@ -33,6 +37,11 @@ function kubectls(): string[] {
     .sort((a, b) => Number(a.split('.')[2]) - Number(b.split('.')[2]))
     .map((name) => join(directory, name));
   return siblings.length === 0 ? [found] : [...new Set([siblings[0] ?? found, siblings.at(-1) ?? found])];
+}
+
+function hasWebSocket(binary: string): boolean {
+  const minor = /kubectl\.1\.(\d+)$/.exec(binary)?.[1];
+  return minor !== undefined && Number(minor) >= 31;
 }
 
 function isExecutable(path: string): boolean {
@@ -89,6 +98,7 @@ async function start(binary: string): Promise<Running> {
     ...ports,
     http: createHttp(),
     registry,
+    streams: kubelet,
     config: { serverAddress: '127.0.0.1:6443', version },
   });
   const serve = {
@@ -141,6 +151,38 @@ function run(binary: string, args: string[], with_: { home: string; stdin: strin
   });
 }
 
+/** A kubelet that answers exec with its command, or as a shell that ends with 3, and has one line of log. */
+const kubelet = {
+  openStream: async (_node: string, method: string, header: unknown): Promise<ByteStream> => {
+    const encoder = new TextEncoder();
+    const waiting: Uint8Array[] = [];
+    const request = header as ExecRequest;
+    if (method === 'kubelet.logs') waiting.push(encoder.encode('one line\n'));
+    else {
+      const channel = (number: number, text: string): Uint8Array =>
+        encodeLengthFrame(new Uint8Array([number, ...encoder.encode(text)]));
+      const failed = {
+        status: 'Failure',
+        reason: 'NonZeroExitCode',
+        details: { causes: [{ reason: 'ExitCode', message: '3' }] },
+        message: 'command terminated with exit code 3',
+      };
+      waiting.push(channel(1, `ran ${request.command.join(' ')}\n`));
+      waiting.push(channel(3, JSON.stringify(request.command[0] === 'fail' ? failed : { status: 'Success' })));
+    }
+    return {
+      write: async () => undefined,
+      end: () => undefined,
+      cancel: () => undefined,
+      read: async () => waiting.shift(),
+      onClose: () => undefined,
+    };
+  },
+} as unknown as Peers;
+
+const BOUND_POD =
+  '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"tour"},"spec":{"nodeName":"n1","containers":[{"name":"main","image":"busybox"}]}}';
+
 const DEPLOYMENT = `
 apiVersion: apps/v1
 kind: Deployment
@@ -179,11 +221,20 @@ const steps: [string, RegExp, string?][] = [
   ['create configmap c -n tour --from-literal=a=b', /configmap\/c created/],
   ['create configmap c -n tour --from-literal=a=b', /configmaps "c" already exists/],
   ['expose deploy web -n tour --port=80', /service\/web exposed/],
+  ['apply -f -', /pod\/b created/, BOUND_POD],
+  ['logs b -n tour', /^one line$/m],
   ['get pod missing -n tour', /Error from server \(NotFound\): pods "missing" not found/],
   ['delete pod p -n tour', /pod "p" deleted/],
   ['delete deploy web -n tour', /deployment\.apps "web" deleted/],
   ['delete ns default', /is forbidden: this namespace may not be deleted/],
   ['get events -n tour', /No resources found/],
+];
+
+/** exec over WebSocket came with kubectl 1.30; older ones know SPDY only. */
+const execSteps: typeof steps = [
+  ['exec b -n tour -- echo hello', /^ran echo hello$/m],
+  ['exec b -n tour -- fail', /command terminated with exit code 3/],
+  ['exec b -n tour -c other -- ls', /container other is not valid for pod b/],
 ];
 
 const binaries = kubectls();
@@ -193,7 +244,7 @@ for (const binary of binaries) {
     t.timeout(120_000);
     const running = await start(binary);
     try {
-      for (const [command, want, stdin] of steps)
+      for (const [command, want, stdin] of hasWebSocket(binary) ? [...steps, ...execSteps] : steps)
         t.regex(await running.kubectl(command, stdin), want, `kubectl ${command}`);
     } finally {
       await running.stop();

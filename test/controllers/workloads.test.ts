@@ -231,3 +231,44 @@ test('duties wait for leadership and end with it', async (t) => {
   await plane.pass(5_000);
   t.true((await podsOf(plane, 'web')).every((pod) => pod.spec?.containers[0]?.image === 'web:2'));
 });
+
+test('a Deployment made again adopts the ReplicaSet its predecessor left behind', async (t) => {
+  const plane = await controlPlane();
+  plane.controllers.start(1);
+  await plane.run(plane.admin.create(DEPLOYMENTS, deployment('web', 2)));
+  await plane.pass(3_000);
+  const before = (await podsOf(plane, 'web')).map(({ metadata }) => metadata.uid);
+  await plane.run(plane.admin.delete(DEPLOYMENTS, 'web', { namespace: 'default', propagationPolicy: 'Orphan' }));
+  await plane.pass(3_000);
+  await plane.run(plane.admin.create(DEPLOYMENTS, deployment('web', 2)));
+  await plane.pass(3_000);
+  t.is((await sets(plane)).length, 1);
+  t.deepEqual(
+    (await podsOf(plane, 'web')).map(({ metadata }) => metadata.uid),
+    before,
+  );
+  t.is((await get(plane, 'web')).status?.availableReplicas, 2);
+});
+
+test('Pods that are refused show in ReplicaFailure and are tried again with back-off', async (t) => {
+  const plane = await controlPlane();
+  plane.controllers.start(1);
+  const refused = deployment('web', 3);
+  // Passes as a template; refused when the Pod is made, since no such class exists.
+  if (refused.spec?.template.spec !== undefined) refused.spec.template.spec.priorityClassName = 'missing';
+  await plane.run(plane.admin.create(DEPLOYMENTS, refused));
+  await plane.pass(4_000);
+  t.is((await podsOf(plane, 'web')).length, 0);
+  const [set] = await sets(plane);
+  const condition = findCondition(set?.status?.conditions, 'ReplicaFailure');
+  t.like(condition, { status: 'True', reason: 'FailedCreate' });
+  t.regex(condition?.message ?? '', /missing/);
+  t.true(isConditionTrue((await get(plane, 'web')).status?.conditions, 'ReplicaFailure'));
+  const actor = plane.controllers.listActors().find(({ kind }) => kind === 'ReplicaSet');
+  t.is(actor?.state, 'backingOff');
+  t.true((actor?.transitions.length ?? 0) <= 20);
+  const repair = { spec: { template: { spec: { priorityClassName: null } } } };
+  await plane.run(plane.admin.patch(DEPLOYMENTS, 'web', { type: 'merge', body: repair }, { namespace: 'default' }));
+  await plane.pass(20_000);
+  t.is((await podsOf(plane, 'web')).length, 3);
+});

@@ -469,6 +469,23 @@ test('pods are bound once; batches are one proposal with a result each', async (
   t.regex(twice?.ok === false ? twice.error.message : '', /already assigned to node "n1"/);
 });
 
+test('a batch beyond what one entry holds becomes several', async (t) => {
+  const f = await apiFixture();
+  f.replica.limits.transactionsMax = 2;
+  const before = f.replica.counts.proposed;
+  const writes = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+    verb: 'create' as const,
+    resource: CONFIGMAPS,
+    object: configMap(name),
+  }));
+  const results = await f.run(f.admin.batch(writes));
+  t.deepEqual(
+    results.map((result) => (result.ok ? result.object.metadata?.name : '')),
+    ['a', 'b', 'c', 'd', 'e'],
+  );
+  t.is(f.replica.counts.proposed, before + 3);
+});
+
 test('admission gives pods their account, priority and tolerations', async (t) => {
   const f = await apiFixture();
   const made = await f.run(f.admin.create(PODS, pod('p')));
@@ -512,6 +529,24 @@ test('who may do what: fixed identities pass what they need, others are refused 
   await f.run(node.delete(PODS, 'mine', { namespace: 'default', gracePeriodSeconds: 0 }));
   t.like(await refused(f, node.delete(PODS, 'theirs', { namespace: 'default' })), { code: 403 });
   t.like(await refused(f, node.create(PODS, pod('static', 'n2'))), { code: 403 });
+  const nodes: ResourceRef = { group: '', version: 'v1', resource: 'nodes' };
+  const leases: ResourceRef = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
+  await f.run(node.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } }));
+  t.like(await refused(f, node.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n2' } })), {
+    code: 403,
+  });
+  const lease = {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'n1', namespace: 'kube-node-lease' },
+    spec: { holderIdentity: 'n1' },
+  };
+  const held = await f.run(node.create(leases, lease));
+  await f.run(node.update(leases, held));
+  t.like(await refused(f, node.update(leases, { ...held, metadata: { ...held.metadata, name: 'n2' } })), { code: 403 });
+  t.like(await refused(f, node.create(leases, { ...lease, metadata: { name: 'n1', namespace: 'default' } })), {
+    code: 403,
+  });
   const scheduler = f.registry.clientFor({ user: 'system:kube-scheduler', groups: [] });
   await f.run(scheduler.list(PODS));
   t.like(await refused(f, scheduler.create(CONFIGMAPS, configMap('a'))), { code: 403 });

@@ -11,6 +11,8 @@ export interface FakeRequest {
   client?: HttpClientIdentity | false;
   /** The client takes nothing: writes return false until `drain`. */
   stalled?: boolean;
+  /** The body never comes. */
+  bodyless?: boolean;
 }
 
 export interface FakeAnswer {
@@ -50,6 +52,7 @@ export function send(handle: (request: HttpRequest, response: HttpResponse) => v
     remoteAddress: '127.0.0.1:1',
     ...(client === false ? {} : { client }),
     body: async (limits) => {
+      if (asked.bodyless === true) return await new Promise<Uint8Array>(() => undefined);
       if (raw.length > limits.bytesMax)
         throw new Fault('HTTP_BODY_TOO_LARGE', `more than ${limits.bytesMax} bytes`, 'never');
       return raw;

@@ -13,6 +13,8 @@ export interface MemoryReplica {
   /** The term of the entries from now on. */
   setTerm(term: number): void;
   compact(revision: number): void;
+  /** What one proposal holds; the real limit is in bytes. */
+  limits: { transactionsMax: number };
   /** How often linearizable reads were asked for, and proposals made. */
   counts: { confirmed: number; proposed: number };
   /** Called once before the next proposal is applied: somebody is faster. */
@@ -33,6 +35,7 @@ export function memoryReplica(): MemoryReplica {
   const log: Parameters<Store['apply']>[0][] = [];
   let stale: Store | undefined;
   let interference: (() => Promise<unknown>) | undefined;
+  const limits = { transactionsMax: Number.POSITIVE_INFINITY };
   const counts = { confirmed: 0, proposed: 0 };
   const run = (command: Command): ReturnType<Store['apply']> => {
     index += 1;
@@ -49,6 +52,9 @@ export function memoryReplica(): MemoryReplica {
   };
   const proposer: Proposer = {
     propose: async (transactions) => {
+      if (transactions.length > limits.transactionsMax) {
+        throw new Fault('REPLICA_TOO_LARGE', `more than ${limits.transactionsMax} transactions`, 'never');
+      }
       counts.proposed += 1;
       const act = interference;
       interference = undefined;
@@ -78,6 +84,7 @@ export function memoryReplica(): MemoryReplica {
     proposer,
     reader,
     counts,
+    limits,
     apply,
     lag: () => {
       stale = createStore();

@@ -1,9 +1,18 @@
 /** RFC 6902 with JSON pointers (RFC 6901), refused in the words of the library that Kubernetes uses. */
+import { JSON_DEPTH_MAX } from '#src/std/strict-json.ts';
 import { ApiError } from '../api-error.ts';
 import { deepCopy, deepEqual } from '../metadata.ts';
 
 /** As in Kubernetes: a longer patch is refused before it is looked at. */
 export const JSON_PATCH_OPERATIONS_MAX = 10_000;
+
+/** Characters that the copy operations of one patch may add: copying the root into itself doubles it each time. */
+export const JSON_PATCH_COPY_MAX = 3 * 1024 * 1024;
+
+interface Document {
+  root: unknown;
+  copied: number;
+}
 
 type Container = Record<string, unknown> | unknown[];
 
@@ -17,12 +26,29 @@ export function applyJsonPatch(target: unknown, patch: unknown): unknown {
     const text = `The allowed maximum operations in a JSON patch is ${JSON_PATCH_OPERATIONS_MAX}, got ${patch.length}`;
     throw new ApiError(413, 'RequestEntityTooLarge', text);
   }
-  const document = { root: deepCopy(target) };
-  for (const operation of patch) applyOperation(document, operation);
+  const document: Document = { root: deepCopy(target), copied: 0 };
+  try {
+    for (const operation of patch) applyOperation(document, operation);
+    checkDepth(document.root, 0);
+  } catch (error) {
+    // Copying an object into itself nests it deeper each time, until the stack ends.
+    if (error instanceof RangeError) throw tooDeep();
+    throw error;
+  }
   return document.root;
 }
 
-function applyOperation(document: { root: unknown }, operation: unknown): void {
+function checkDepth(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > JSON_DEPTH_MAX) throw tooDeep();
+  for (const member of Object.values(value)) checkDepth(member, depth + 1);
+}
+
+function tooDeep(): ApiError {
+  return malformed(`the result is nested deeper than ${JSON_DEPTH_MAX} levels`);
+}
+
+function applyOperation(document: Document, operation: unknown): void {
   if (typeof operation !== 'object' || operation === null) throw malformed('an operation must be an object');
   const { op, path, from, value } = operation as Record<string, unknown>;
   const hasValue = Object.hasOwn(operation, 'value');
@@ -42,12 +68,22 @@ function applyOperation(document: { root: unknown }, operation: unknown): void {
     case 'copy': {
       if (typeof from !== 'string') throw malformed(`${op} operation needs a from path`);
       if (op === 'move' && path.startsWith(`${from}/`)) throw refused(`cannot move ${from} into its own part ${path}`);
-      const moved = op === 'move' ? remove(document, from, 'move') : deepCopy(get(document, from, 'copy'));
+      const moved = op === 'move' ? remove(document, from, 'move') : copyOf(document, from);
       return add(document, path, moved);
     }
     default:
-      throw malformed(`Unexpected kind: ${String(op)}`);
+      throw malformed(`Unexpected kind: ${typeof op === 'string' ? op : JSON.stringify(op)}`);
   }
+}
+
+function copyOf(document: Document, from: string): unknown {
+  const value = get(document, from, 'copy');
+  document.copied += JSON.stringify(value)?.length ?? 0;
+  if (document.copied > JSON_PATCH_COPY_MAX) {
+    const text = `Unable to complete the copy, the accumulated size increase of copy is ${document.copied}, exceeding the limit ${JSON_PATCH_COPY_MAX}.`;
+    throw new ApiError(413, 'RequestEntityTooLarge', text);
+  }
+  return deepCopy(value);
 }
 
 function tokens(path: string): string[] {
@@ -60,7 +96,7 @@ function tokens(path: string): string[] {
 }
 
 /** The container that the last token of a path names a member of. */
-function parentOf(document: { root: unknown }, path: string, op: string): { parent: Container; last: string } {
+function parentOf(document: Document, path: string, op: string): { parent: Container; last: string } {
   const steps = tokens(path);
   const last = steps.pop() ?? '';
   let at: unknown = document.root;
@@ -76,7 +112,7 @@ function member(container: unknown, key: string): unknown {
   return (container as Record<string, unknown>)[key];
 }
 
-function get(document: { root: unknown }, path: string, op: string): unknown {
+function get(document: Document, path: string, op: string): unknown {
   if (path === '') return document.root;
   const { parent, last } = parentOf(document, path, op);
   const value = member(parent, last);
@@ -84,7 +120,7 @@ function get(document: { root: unknown }, path: string, op: string): unknown {
   return value;
 }
 
-function add(document: { root: unknown }, path: string, value: unknown): void {
+function add(document: Document, path: string, value: unknown): void {
   if (path === '') {
     document.root = value;
     return;
@@ -98,7 +134,7 @@ function add(document: { root: unknown }, path: string, value: unknown): void {
   parent.splice(index, 0, value);
 }
 
-function replace(document: { root: unknown }, path: string, value: unknown): void {
+function replace(document: Document, path: string, value: unknown): void {
   if (path === '') {
     document.root = value;
     return;
@@ -109,7 +145,7 @@ function replace(document: { root: unknown }, path: string, value: unknown): voi
   else setMember(parent, last, value);
 }
 
-function remove(document: { root: unknown }, path: string, op: string): unknown {
+function remove(document: Document, path: string, op: string): unknown {
   if (path === '') throw refused(`${op} operation does not apply: the whole document cannot be removed`);
   const { parent, last } = parentOf(document, path, op);
   const value = member(parent, last);
@@ -119,7 +155,7 @@ function remove(document: { root: unknown }, path: string, op: string): unknown 
   return value;
 }
 
-function test(document: { root: unknown }, path: string, expected: unknown): void {
+function test(document: Document, path: string, expected: unknown): void {
   let value: unknown = document.root;
   for (const step of tokens(path)) value = member(value, step);
   if (!deepEqual(value ?? null, expected)) throw doc(`testing value ${path} failed: test failed`);

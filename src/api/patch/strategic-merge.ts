@@ -5,7 +5,7 @@
  */
 import { ApiError } from '../api-error.ts';
 import { findType, type FieldFacts, type TypeFacts } from '../facts/facts.ts';
-import { deepCopy, deepEqual } from '../metadata.ts';
+import { deepCopy } from '../metadata.ts';
 
 type Json = Record<string, unknown>;
 
@@ -85,21 +85,27 @@ function mergeList(current: unknown[], change: unknown[], field: FieldFacts): un
   }
   const deletions = items.filter((item) => item[PATCH] === 'delete');
   items = items.filter((item) => item[PATCH] !== 'delete');
-  for (const deletion of deletions) {
-    const value = keyOf(deletion, mergeKey);
-    result = result.filter((item) => !deepEqual(item[mergeKey], value));
-  }
+  const deleted = new Set(deletions.map((deletion) => identityOf(keyOf(deletion, mergeKey))));
+  if (deleted.size > 0) result = result.filter((item) => !deleted.has(identityOf(item[mergeKey])));
   const type = findType(field.type);
   const merged = [...result];
+  const places = new Map(merged.map((item, index) => [identityOf(item[mergeKey]), index]));
   for (const item of items) {
     checkDirective(item);
-    const value = keyOf(item, mergeKey);
-    const index = merged.findIndex((known) => deepEqual(known[mergeKey], value));
-    const known = merged[index];
-    if (known === undefined) merged.push(cleanRecord(item));
-    else merged[index] = mergeRecord(known, item, type);
+    const identity = identityOf(keyOf(item, mergeKey));
+    const index = places.get(identity);
+    const known = index === undefined ? undefined : merged[index];
+    if (index === undefined || known === undefined) {
+      places.set(identity, merged.length);
+      merged.push(cleanRecord(item));
+    } else merged[index] = mergeRecord(known, item, type);
   }
   return merged;
+}
+
+/** Equal for equal keys; a Map by it keeps long lists from costing their square. */
+function identityOf(value: unknown): string {
+  return JSON.stringify(value) ?? '';
 }
 
 function keyOf(item: Json, mergeKey: string): unknown {
@@ -112,16 +118,13 @@ function keyOf(item: Json, mergeKey: string): unknown {
 
 /** Lists of plain values merge as sets, in order of first appearance. */
 function union(current: unknown[], change: unknown[]): unknown[] {
-  const result: unknown[] = [];
-  for (const item of [...current, ...change.map(clean)]) {
-    if (!result.some((known) => deepEqual(known, item))) result.push(item);
-  }
-  return result;
+  return [...new Map([...current, ...change.map(clean)].map((item) => [identityOf(item), item])).values()];
 }
 
 function withoutValues(list: unknown[], values: unknown, directive: string): unknown[] {
   if (!Array.isArray(values)) throw malformed(`${directive} must be a list`);
-  return list.filter((item) => !values.some((value) => deepEqual(item, value)));
+  const removed = new Set(values.map(identityOf));
+  return list.filter((item) => !removed.has(identityOf(item)));
 }
 
 /** `$setElementOrder/F` without F in the patch: only the order changes. */
@@ -150,7 +153,7 @@ function ordered(
   if (!Array.isArray(order)) throw malformed(`${SET_ORDER}${field.name} must be a list`);
   const identity = (item: unknown): string => {
     const value = field.mergeKey !== undefined && isRecord(item) ? item[field.mergeKey] : item;
-    return JSON.stringify(value) ?? '';
+    return identityOf(value);
   };
   const wanted = order.map(identity);
   checkOrder(change, wanted, identity, field.name);
@@ -160,18 +163,16 @@ function ordered(
   named.sort((a, b) => (rank.get(identity(a)) ?? 0) - (rank.get(identity(b)) ?? 0));
   const serverOnly = merged.filter((item) => !rank.has(identity(item)));
   const result: unknown[] = [];
+  let next = 0;
   for (const item of named) {
     const place = serverRank.get(identity(item));
-    while (
-      serverOnly.length > 0 &&
-      place !== undefined &&
-      (serverRank.get(identity(serverOnly[0])) ?? Infinity) < place
-    ) {
-      result.push(serverOnly.shift());
+    while (place !== undefined && next < serverOnly.length) {
+      if ((serverRank.get(identity(serverOnly[next])) ?? Infinity) >= place) break;
+      result.push(serverOnly[next++]);
     }
     result.push(item);
   }
-  return [...result, ...serverOnly];
+  return [...result, ...serverOnly.slice(next)];
 }
 
 /** What the patch sets must be named by the order, and in that order. */
@@ -189,7 +190,7 @@ function retainedKeys(patch: Json): ReadonlySet<string> | undefined {
   const list = patch[RETAIN_KEYS];
   if (list === undefined) return undefined;
   if (!Array.isArray(list)) throw malformed(`${RETAIN_KEYS} must be a list`);
-  const retained = new Set(list.map(String));
+  const retained = new Set(list.filter((key) => typeof key === 'string'));
   for (const key of Object.keys(patch)) {
     if (!isDirective(key) && patch[key] !== null && !retained.has(key)) {
       throw malformed(`${RETAIN_KEYS} does not name ${key}, which the patch sets`);

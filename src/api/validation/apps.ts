@@ -1,12 +1,12 @@
 /** Rules of Deployments and ReplicaSets. Source: Kubernetes 1.36 pkg/apis/apps/validation/validation.go. */
 import { deepEqual } from '../metadata.ts';
-import { isLabelValue, isQualifiedName } from '../names.ts';
 import type { Deployment, DeploymentSpec, LabelSelector, PodTemplateSpec, ReplicaSet } from '../objects.ts';
 import { labelSelectorMatcher } from '../selectors.ts';
 import { percentOf, type IntOrString } from '../int-or-string.ts';
 import type { Causes } from './causes.ts';
 import { validateAnnotations, validateLabels } from './metadata.ts';
 import { validatePodSpec } from './pod.ts';
+import { validateLabelSelector } from './selector.ts';
 
 export function validateDeployment(causes: Causes, deployment: Deployment): void {
   const spec = deployment.spec ?? ({} as Partial<DeploymentSpec>);
@@ -52,23 +52,6 @@ function validateSelector(causes: Causes, owner: string, selector: LabelSelector
 
 function isEmpty(selector: LabelSelector): boolean {
   return Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0;
-}
-
-export function validateLabelSelector(causes: Causes, field: string, selector: LabelSelector): void {
-  validateLabels(causes, `${field}.matchLabels`, selector.matchLabels);
-  for (const [index, { key, operator, values }] of (selector.matchExpressions ?? []).entries()) {
-    const path = `${field}.matchExpressions[${index}]`;
-    const count = values?.length ?? 0;
-    causes.invalidEach(`${path}.key`, key ?? '', isQualifiedName(key ?? ''));
-    if (operator === 'In' || operator === 'NotIn') {
-      if (count === 0) causes.required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
-    } else if (operator === 'Exists' || operator === 'DoesNotExist') {
-      if (count > 0)
-        causes.forbidden(`${path}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
-    } else causes.invalid(`${path}.operator`, operator ?? '', 'not a valid selector operator');
-    for (const [at, value] of (values ?? []).entries())
-      causes.invalidEach(`${path}.values[${at}]`, value, isLabelValue(value));
-  }
 }
 
 function validateTemplate(

@@ -45,12 +45,13 @@ function base64Bytes(text: string): number {
   return Math.floor((text.replace(/=+$/, '').length * 3) / 4);
 }
 
-const REQUIRED_KEYS: Record<string, readonly string[]> = {
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-};
+/** A Map, since the type is the user's text and may be `__proto__`. */
+const REQUIRED_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+  ['kubernetes.io/ssh-auth', ['ssh-privatekey']],
+  ['kubernetes.io/tls', ['tls.crt', 'tls.key']],
+]);
 
 export function validateSecret(causes: Causes, secret: Secret): void {
   let bytes = 0;
@@ -60,7 +61,7 @@ export function validateSecret(causes: Causes, secret: Secret): void {
   }
   if (bytes > DATA_BYTES_MAX) causes.tooLong('data', DATA_BYTES_MAX);
   const type = secret.type ?? '';
-  for (const key of REQUIRED_KEYS[type] ?? []) {
+  for (const key of REQUIRED_KEYS.get(type) ?? []) {
     if (secret.data?.[key] === undefined) causes.required(`data[${key}]`);
   }
   if (

@@ -106,7 +106,8 @@ export function validateMetadataUpdate(causes: Causes, updated: ObjectMeta, curr
     }
   }
   if (current.deletionTimestamp === undefined) return;
-  const added = (updated.finalizers ?? []).filter((name) => current.finalizers?.includes(name) !== true);
+  const known = new Set(current.finalizers);
+  const added = (updated.finalizers ?? []).filter((name) => !known.has(name));
   if (added.length > 0) {
     const names = added.map((name) => JSON.stringify(name)).join(', ');
     const text = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${names}}`;

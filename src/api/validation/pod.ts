@@ -3,8 +3,10 @@ import { deepCopy, deepEqual } from '../metadata.ts';
 import { isDns1123Label, isDns1123Subdomain, isIp, isLabelValue, isQualifiedName } from '../names.ts';
 import type { Pod, PodSpec, Toleration, TopologySpreadConstraint, Volume } from '../objects.ts';
 import type { Causes } from './causes.ts';
+import { validateAffinity } from './affinity.ts';
 import { validateContainer } from './container.ts';
 import { validateLabels } from './metadata.ts';
+import { validateLabelSelector } from './selector.ts';
 
 const UPDATABLE =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,' +
@@ -35,6 +37,7 @@ export function validatePodSpec(causes: Causes, field: string, spec: PodSpec | u
   for (const [index, constraint] of (pod.topologySpreadConstraints ?? []).entries()) {
     validateSpread(causes, `${field}.topologySpreadConstraints[${index}]`, constraint);
   }
+  validateAffinity(causes, `${field}.affinity`, pod.affinity);
   for (const [index, alias] of (pod.hostAliases ?? []).entries()) {
     causes.invalidEach(`${field}.hostAliases[${index}].ip`, alias.ip ?? '', isIp(alias.ip ?? ''));
   }
@@ -128,6 +131,9 @@ function validateSpread(causes: Causes, field: string, constraint: TopologySprea
   if (!(constraint.maxSkew > 0))
     causes.invalid(`${field}.maxSkew`, constraint.maxSkew ?? 0, 'must be greater than zero');
   if (!constraint.topologyKey) causes.required(`${field}.topologyKey`, 'can not be empty');
+  if (constraint.labelSelector !== undefined) {
+    validateLabelSelector(causes, `${field}.labelSelector`, constraint.labelSelector);
+  }
   causes.oneOf(`${field}.whenUnsatisfiable`, constraint.whenUnsatisfiable ?? '', ['DoNotSchedule', 'ScheduleAnyway']);
 }
 
@@ -136,7 +142,7 @@ export function validatePodUpdate(causes: Causes, updated: Pod, current: Pod): v
   if (updated.spec === undefined || current.spec === undefined) return;
   const before = current.spec;
   const after = updated.spec;
-  if (after.containers?.length !== before.containers.length) {
+  if ((after.containers?.length ?? 0) !== (before.containers?.length ?? 0)) {
     causes.forbidden('spec.containers', 'pod updates may not add or remove containers');
     return;
   }
@@ -152,14 +158,16 @@ export function validatePodUpdate(causes: Causes, updated: Pod, current: Pod): v
       causes.invalid('spec.activeDeadlineSeconds', deadline, `must be less than or equal to previous value`);
     }
   }
-  const kept = (before.tolerations ?? []).every((old) =>
-    after.tolerations?.some((toleration) =>
-      deepEqual({ ...toleration, tolerationSeconds: undefined }, { ...old, tolerationSeconds: undefined }),
-    ),
-  );
+  const present = new Set((after.tolerations ?? []).map(tolerationIdentity));
+  const kept = (before.tolerations ?? []).every((toleration) => present.has(tolerationIdentity(toleration)));
   if (!kept)
     causes.forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds');
   if (!deepEqual(fixedPart(after, before), before)) causes.forbidden('spec', UPDATABLE);
+}
+
+/** All of it but the seconds, which may change. */
+function tolerationIdentity({ key, operator, value, effect }: Toleration): string {
+  return JSON.stringify([key, operator, value, effect]);
 }
 
 /** `spec` with what may change taken from `before`. */

@@ -1,0 +1,392 @@
+/** The parts of a replica joined together: who tells whom what. The parts do not know each other. */
+import type { Clock } from '#src/ports/clock.ts';
+import type { Log } from '#src/ports/log.ts';
+import type { Ports } from '#src/ports/ports.ts';
+import type { Raft } from '#src/raft/raft.ts';
+import type { ConfigurationChange, Entry, NodeId, SnapshotMeta } from '#src/raft/types.ts';
+import { Fault, messageOf } from '#src/std/fault.ts';
+import { encodeCommand } from '#src/store/codec.ts';
+import type { Transaction, TransactionResult } from '#src/store/command.ts';
+import type { AppliedItem, SnapshotReader, Store } from '#src/store/store.ts';
+import type { StoreView } from '#src/store/view.ts';
+import type { Wal } from '#src/wal/wal.ts';
+import type { Peers } from '#src/wire/peers.ts';
+import { Applier } from './applier.ts';
+import { Consensus } from './consensus.ts';
+import { Intake } from './intake.ts';
+import { Members } from './members.ts';
+import type { ReplicaStatus } from './membership.ts';
+import { Proposals } from './proposals.ts';
+import type { ProposalMessage } from './proposals.ts';
+import type { Freshness } from './reader.ts';
+import { Reads } from './reads.ts';
+import type { Replica } from './replica.ts';
+import { addSample, compactionTarget } from './retention.ts';
+import type { RetentionSample } from './retention.ts';
+import { FORWARD_TIMEOUT_MS, SAMPLE_INTERVAL_MS } from './settings.ts';
+import type { ReplicaSettings } from './settings.ts';
+import { Snapshots } from './snapshots.ts';
+import { statusOf } from './status.ts';
+
+const PROPOSE_METHOD = 'replica.propose';
+/** Deadlines and retries are looked at this often. */
+const HOUSEKEEPING_MS = 20;
+/** A disk that hangs must not hold up the end of the process; what is not durable was not promised. */
+const CLOSE_TIMEOUT_MS = 2000;
+
+export type ReplicaParts = {
+  ports: Pick<Ports, 'clock' | 'random' | 'disk' | 'log'>;
+  self: NodeId;
+  peers: Peers;
+  settings: ReplicaSettings;
+  wal: Wal;
+  raft: Raft;
+  store: Store;
+  onFatal: (fault: Fault) => void;
+};
+
+export class ReplicaCore implements Replica {
+  readonly store: Store;
+  readonly #self: NodeId;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #peers: Peers;
+  readonly #settings: ReplicaSettings;
+  readonly #raft: Raft;
+  readonly #wal: Wal;
+  readonly #onFatal: (fault: Fault) => void;
+  readonly #consensus: Consensus;
+  readonly #applier: Applier;
+  readonly #proposals: Proposals;
+  readonly #intake: Intake;
+  readonly #reads: Reads;
+  readonly #snapshots: Snapshots;
+  readonly #members: Members;
+  #stage: 'created' | 'running' | 'stopped' = 'created';
+  #samples: RetentionSample[] = [];
+  #sampleAt = 0;
+  #compactAt = 0;
+  #housekeepingAt = 0;
+  /** The addresses told to the wire last. */
+  #addresses: Record<NodeId, string> = {};
+
+  constructor(parts: ReplicaParts) {
+    const { ports, peers, settings, raft, store } = parts;
+    const { clock } = ports;
+    this.store = store;
+    this.#self = parts.self;
+    this.#clock = clock;
+    this.#log = ports.log.scope('replica');
+    this.#peers = peers;
+    this.#settings = settings;
+    this.#raft = raft;
+    this.#wal = parts.wal;
+    this.#onFatal = parts.onFatal;
+    this.#consensus = new Consensus({
+      clock,
+      log: this.#log,
+      raft,
+      wal: parts.wal,
+      peers,
+      settings,
+      events: {
+        committed: (entries) => this.#applier.enqueue(entries),
+        snapshotWanted: (to) => void this.#sendSnapshot(to),
+        changed: () => this.#changed(),
+        ticked: () => this.#ticked(),
+        refusesAppends: () => this.#snapshots.installing !== undefined,
+        fatal: (error) => this.#fatal(error),
+      },
+    });
+    this.#applier = new Applier({
+      clock,
+      store,
+      appliedIndex: raft.appliedIndex,
+      events: { applied: (slice) => this.#applied(slice), failed: (error) => this.#fatal(error) },
+    });
+    this.#proposals = new Proposals({
+      clock,
+      random: ports.random,
+      route: {
+        leader: () => this.#leader(),
+        send: (to, message) => this.#sendProposals(to, message),
+        outcomeOf: (session, sequence) => store.outcomeOf(session, sequence),
+      },
+    });
+    this.#intake = new Intake({
+      clock,
+      route: { propose: (data) => this.#propose(data), notLeader: () => this.#notLeader() },
+    });
+    this.#reads = new Reads({
+      clock,
+      route: {
+        readIndex: () => this.#consensus.readIndex(),
+        view: () => store,
+        appliedIndex: () => this.#applier.appliedIndex,
+        notReady: () => this.#notReady(),
+      },
+    });
+    this.#snapshots = new Snapshots({
+      clock,
+      log: this.#log,
+      peers,
+      store,
+      wal: parts.wal,
+      settings,
+      host: {
+        metaNow: () => this.#metaNow(),
+        compactLog: (index) => this.#compactLog(index),
+        currentTerm: () => raft.currentTerm,
+        wants: (from, term, meta) => this.#consensus.drive((core) => core.offersSnapshot(from, term, meta)),
+        install: (meta, reader, from) => this.#install(meta, reader, from),
+        fatal: (error) => this.#fatal(error),
+      },
+    });
+    this.#members = new Members({
+      clock,
+      route: {
+        status: () => this.status(),
+        office: () => ({ leads: raft.role === 'leader', term: raft.currentTerm }),
+        changing: () => raft.configuration.votersOutgoing.length > 0,
+        change: (change) => this.#change(change),
+        transfer: (to) => this.#transfer(to),
+        notLeader: () => this.#notLeader(),
+      },
+    });
+    peers.onRequest(PROPOSE_METHOD, async (_from, payload) => {
+      if (this.#stage !== 'running') throw this.#notLeader();
+      // Checked by the wire to come from a member of this cluster and release.
+      await this.#intake.accept(payload as ProposalMessage);
+      return null;
+    });
+  }
+
+  start(): void {
+    if (this.#stage !== 'created') return;
+    this.#stage = 'running';
+    this.#tellAddresses();
+    this.#consensus.start();
+  }
+
+  async stop({ transfer }: { transfer: boolean }): Promise<void> {
+    if (this.#stage === 'stopped') return;
+    if (transfer && this.#stage === 'running' && this.#raft.role === 'leader') {
+      // Without a successor, or when it fails, the others elect one after their timeout.
+      await this.#members.transferLeadership().catch((error: unknown) => {
+        this.#log.info('leadership was not handed over', { why: messageOf(error) });
+      });
+    }
+    this.#halt(new Fault('REPLICA_STOPPED', `the replica of ${this.#self} stopped`, 'elsewhere'));
+    const closed = this.#wal.close().catch((error: unknown) => {
+      this.#log.warn('the log did not close', { why: messageOf(error) });
+    });
+    await Promise.race([closed, new Promise<void>((resolve) => void this.#clock.after(CLOSE_TIMEOUT_MS, resolve))]);
+  }
+
+  propose(transactions: Transaction[], options: { deadlineMs: number }): Promise<TransactionResult[]> {
+    return this.#proposals.propose(transactions, options);
+  }
+
+  confirm(freshness: Freshness, options: { deadlineMs: number }): Promise<StoreView> {
+    return this.#reads.confirm(freshness, options);
+  }
+
+  local(): StoreView {
+    return this.store;
+  }
+
+  status(): ReplicaStatus {
+    return statusOf({
+      raft: this.#raft,
+      store: this.store,
+      appliedIndex: this.#applier.appliedIndex,
+      tickMs: this.#settings.tickMs,
+      stopped: this.#stage !== 'running',
+    });
+  }
+
+  addLearner(id: NodeId, address: string): Promise<void> {
+    return this.#members.addLearner(id, address);
+  }
+
+  promote(id: NodeId, options: { deadlineMs: number }): Promise<void> {
+    return this.#members.promote(id, options);
+  }
+
+  remove(id: NodeId): Promise<void> {
+    return this.#members.remove(id);
+  }
+
+  setAddress(id: NodeId, address: string): Promise<void> {
+    return this.#members.setAddress(id, address);
+  }
+
+  transferLeadership(to?: NodeId): Promise<void> {
+    return this.#members.transferLeadership(to);
+  }
+
+  onLeadership(handle: (term: number | undefined) => void): () => void {
+    return this.#members.onLeadership(handle);
+  }
+
+  // ── what the parts ask of each other ────────────────────────────────────────────────────────
+
+  #leader(): { id: NodeId; term: number } | undefined {
+    const { leader, currentTerm } = this.#raft;
+    return leader === undefined ? undefined : { id: leader, term: currentTerm };
+  }
+
+  async #sendProposals(to: NodeId, message: ProposalMessage): Promise<void> {
+    if (to === this.#self) await this.#intake.accept(message);
+    else await this.#peers.request(to, PROPOSE_METHOD, message, { timeoutMs: FORWARD_TIMEOUT_MS });
+  }
+
+  #propose(data: Uint8Array): { index: number; term: number } | undefined {
+    const proposal = this.#consensus.drive((raft) => raft.propose([data]));
+    return proposal.accepted ? { index: proposal.firstIndex, term: proposal.term } : undefined;
+  }
+
+  #change(change: ConfigurationChange): { index: number; term: number } {
+    const proposal = this.#consensus.drive((raft) => raft.proposeConfiguration(change));
+    if (proposal.accepted) return { index: proposal.firstIndex, term: proposal.term };
+    if (proposal.reason === 'notLeader') throw this.#notLeader();
+    const message = `cannot ${change.type} ${change.id} now (${proposal.reason}); try again when it is done`;
+    throw new Fault('REPLICA_CHANGE_IN_FLIGHT', message, 'later');
+  }
+
+  #transfer(to: NodeId): void {
+    if (this.#consensus.drive((raft) => raft.transferLeadership(to))) return;
+    throw new Fault('REPLICA_NO_SUCCESSOR', `${to} is no voter beside the leader; it cannot take over`, 'never');
+  }
+
+  #notLeader(): Fault {
+    const { leader, currentTerm, role } = this.#raft;
+    const who = leader === undefined || leader === this.#self ? 'no other leader is known' : `the leader is ${leader}`;
+    return new Fault('REPLICA_NOT_LEADER', `${this.#self} is ${role} in term ${currentTerm}; ${who}`, 'elsewhere');
+  }
+
+  #notReady(): string | undefined {
+    const installing = this.#snapshots.installing;
+    if (installing !== undefined) {
+      return `${this.#self} is installing a snapshot at index ${installing.meta.index} from ${installing.from}; ask another node`;
+    }
+    return undefined;
+  }
+
+  #metaNow(): SnapshotMeta {
+    const index = this.#applier.appliedIndex;
+    const { log } = this.#raft;
+    const { configuration, index: configurationIndex } = log.configurationAt(index);
+    return { index, term: log.termAt(index) ?? 0, configuration, configurationIndex };
+  }
+
+  /** Keep what a follower that is a little slow may still need, within both bounds. */
+  #compactLog(index: number): void {
+    const { trailingEntries, trailingBytes } = this.#settings;
+    const { log } = this.#raft;
+    let keepFrom = index;
+    let bytes = 0;
+    while (index - keepFrom < trailingEntries && keepFrom >= log.firstIndex) {
+      bytes += log.entryAt(keepFrom)?.data.length ?? 0;
+      if (bytes > trailingBytes) break;
+      keepFrom--;
+    }
+    this.#consensus.drive((raft) => raft.compact(keepFrom));
+  }
+
+  #applied({ items, entries }: { items: AppliedItem[]; entries: readonly Entry[] }): void {
+    const index = this.#applier.appliedIndex;
+    this.#consensus.drive((raft) => raft.applied(index));
+    this.#intake.applied(index);
+    if (items.length > 0) this.#proposals.applied(items);
+    this.#reads.applied();
+    this.#members.applied(entries, index);
+    if (entries.some(({ type }) => type === 'configuration')) this.#tellAddresses();
+    this.#snapshots.applied(
+      entries.length,
+      entries.reduce((sum, { data }) => sum + data.length, 0),
+    );
+  }
+
+  #changed(): void {
+    if (this.#raft.role !== 'leader') this.#intake.reset();
+    this.#members.changed();
+    this.#proposals.leaderChanged();
+    this.#reads.leaderChanged();
+  }
+
+  #ticked(): void {
+    const now = this.#clock.monotonicMs();
+    if (now < this.#housekeepingAt) return;
+    this.#housekeepingAt = now + HOUSEKEEPING_MS;
+    this.#proposals.tick();
+    this.#reads.tick();
+    if (now >= this.#sampleAt) {
+      this.#sampleAt = now + SAMPLE_INTERVAL_MS;
+      const { revision, writtenBytes } = this.store;
+      addSample(this.#samples, { revision, atMs: now, writtenBytes });
+    }
+    if (this.#raft.role === 'leader' && now >= this.#compactAt) {
+      this.#compactAt = now + this.#settings.compactionIntervalMs;
+      this.#compactHistory(now);
+    }
+  }
+
+  /** A duty of the leader: the floor is replicated, so that all nodes give the same answers. */
+  #compactHistory(nowMs: number): void {
+    const { writtenBytes, compactedRevision } = this.store;
+    const { retainMs, retainBytes } = this.#settings;
+    const samples = this.#samples;
+    const revision = compactionTarget({ samples, nowMs, writtenBytes, compactedRevision, retainMs, retainBytes });
+    if (revision !== undefined) this.#propose(encodeCommand({ version: 1, type: 'compact', revision }));
+  }
+
+  async #sendSnapshot(to: NodeId): Promise<void> {
+    const ok = await this.#snapshots.send(to);
+    if (this.#stage === 'running') this.#consensus.drive((raft) => raft.snapshotSent(to, ok));
+  }
+
+  /** The snapshot is durable; store, applier and core change in one turn. */
+  #install(meta: SnapshotMeta, reader: SnapshotReader, from: NodeId): boolean {
+    const wanted = meta.index > this.#raft.commitIndex;
+    if (wanted) {
+      this.store.install(reader);
+      this.#applier.skipTo(meta.index);
+      // Samples of revisions that this store did not write itself say nothing of its bytes.
+      this.#samples = [];
+    }
+    this.#consensus.drive((raft) => raft.snapshotInstalled(from, meta));
+    if (wanted) {
+      this.#tellAddresses();
+      this.#proposals.installed();
+      this.#reads.applied();
+    }
+    return wanted;
+  }
+
+  #tellAddresses(): void {
+    const { addresses } = this.#raft.configuration;
+    for (const [id, address] of Object.entries(addresses)) {
+      if (id !== this.#self && this.#addresses[id] !== address) this.#peers.setAddress(id, address);
+    }
+    this.#addresses = { ...this.#addresses, ...addresses };
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#stage === 'stopped') return;
+    const message = `the replica of ${this.#self} stops: ${messageOf(error)}`;
+    const fault = new Fault('REPLICA_FAILED', message, 'elsewhere', error);
+    this.#halt(fault);
+    this.#onFatal(fault);
+  }
+
+  #halt(fault: Fault): void {
+    this.#stage = 'stopped';
+    this.#consensus.stop();
+    this.#applier.stop();
+    this.#snapshots.stop();
+    this.#members.stop();
+    this.#proposals.stop(fault);
+    this.#reads.stop(fault);
+  }
+}

@@ -1,0 +1,54 @@
+/** A replica's status as people and `cluster` read it. Pure. */
+import type { Raft } from '#src/raft/raft.ts';
+import type { NodeId } from '#src/raft/types.ts';
+import type { StoreView } from '#src/store/view.ts';
+import type { ReplicaStatus } from './membership.ts';
+
+export function statusOf(options: {
+  raft: Raft;
+  store: StoreView;
+  appliedIndex: number;
+  tickMs: number;
+  stopped: boolean;
+}): ReplicaStatus {
+  const { raft, store, tickMs } = options;
+  const { configuration } = raft;
+  const progress: ReplicaStatus['progress'] = {};
+  for (const [id, { matchIndex }] of raft.progress) {
+    progress[id] = { matchIndex, lastContactMs: raft.contactTicks(id) * tickMs };
+  }
+  return {
+    self: raft.id,
+    role: options.stopped ? 'stopped' : roleOf(raft),
+    term: raft.currentTerm,
+    leader: raft.leader,
+    commitIndex: raft.commitIndex,
+    appliedIndex: options.appliedIndex,
+    lastIndex: raft.log.lastIndex,
+    revision: store.revision,
+    compactedRevision: store.compactedRevision,
+    voters: [...configuration.voters],
+    learners: [...configuration.learners],
+    addresses: { ...configuration.addresses },
+    progress,
+    confirmedAgoMs: confirmedAgoMs(raft, progress, tickMs),
+  };
+}
+
+function roleOf(raft: Raft): ReplicaStatus['role'] {
+  const isLearner = raft.configuration.learners.includes(raft.id);
+  return raft.role === 'follower' && isLearner ? 'learner' : raft.role;
+}
+
+/** Leader: how long ago the slowest member of the quickest majority answered. Follower: the last word of the leader. */
+function confirmedAgoMs(
+  raft: Raft,
+  progress: Record<NodeId, { lastContactMs: number }>,
+  tickMs: number,
+): number | undefined {
+  if (raft.role !== 'leader') return raft.leader === undefined ? undefined : raft.silentTicks * tickMs;
+  const { voters } = raft.configuration;
+  const contacts = voters.map((id) => (id === raft.id ? 0 : (progress[id]?.lastContactMs ?? Infinity)));
+  const slowest = contacts.sort((a, b) => a - b)[Math.floor(voters.length / 2)];
+  return slowest === undefined || slowest === Infinity ? undefined : slowest;
+}
