@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { connectEngine, createDockerRuntime, pingEngine } from '#src/drivers/docker/docker.ts';
+import { referenceOf } from '#src/drivers/docker/images.ts';
 import { createProcessRuntime } from '#src/drivers/process/process.ts';
 import { createClock } from '#src/drivers/clock.ts';
 import { chooseRuntime } from '#src/drivers/runtime.ts';
@@ -133,14 +134,14 @@ onDocker("docker: policies: Never wants the image here; a failed pull is told in
 onDocker('docker: nodes that start together make kontiki/demo once', async (t) => {
   const first = openDocker(t);
   await engine.calls
-    .getImage('kontiki/demo:latest')
+    .getImage(referenceOf('kontiki/demo'))
     .remove({ force: true })
     .catch(() => undefined);
   const answers = await Promise.all(
     [first, openDocker(t), openDocker(t)].map(({ runtime }) => runtime.ensureImage('kontiki/demo', 'IfNotPresent')),
   );
   t.is(new Set(answers.map((answer) => answer.imageId)).size, 1);
-  t.true((await first.runtime.listImages()).some(({ names }) => names.includes('kontiki/demo:latest')));
+  t.true((await first.runtime.listImages()).some(({ names }) => names.includes(referenceOf('kontiki/demo'))));
 });
 
 onDocker('docker: nodes on one engine see their own Pods only', async (t) => {

@@ -14,7 +14,7 @@ import type { TarEntry } from './tar.ts';
 const SERVER = fileURLToPath(new URL('../demo/demo-server.js', import.meta.url));
 const COMMAND_TIMEOUT_MS = 5000;
 /** Without a static busybox: enough to look around and to ask a Service. */
-const TOOLS = ['sh', 'cat', 'ls', 'sleep', 'echo', 'env', 'date', 'hostname', 'ps', 'wget', 'curl'];
+const TOOLS = ['sh', 'cat', 'ls', 'sleep', 'echo', 'env', 'date', 'hostname', 'ps', 'rm', 'wget', 'curl'];
 
 /** Changes with the server and with node: an older image is made anew. */
 export function demoVersion(): string {

@@ -25,7 +25,7 @@ import {
   type Engine,
 } from './engine.ts';
 import { createEvents } from './events.ts';
-import { createImages, type Images } from './images.ts';
+import { createImages, DEMO_IMAGE, referenceOf, type Images } from './images.ts';
 import { createNetworks } from './networks.ts';
 import { attachTo, dialSandbox, openLogs, startExec } from './sessions.ts';
 import { containerBody, hostsFile, LABEL, resolvFile, sandboxBody, sandboxFacts } from './specs.ts';
@@ -142,9 +142,40 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
     },
     async removeVolumes(podUid) {
       await memory.unmountBelow(join(runtimeDirectory, 'volumes', podUid));
-      volumes.remove(podUid);
+      try {
+        volumes.remove(podUid);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== 'EACCES' && code !== 'EPERM') throw error;
+        await removeAsRoot(host, join(runtimeDirectory, 'volumes'), podUid);
+      }
     },
   };
+}
+
+/** Containers write as root into directories of a node that is not: only a container can remove that. */
+async function removeAsRoot(host: Host, directory: string, podUid: string): Promise<void> {
+  const { calls } = host.engine;
+  await host.images.ensure(DEMO_IMAGE, 'IfNotPresent');
+  const cleaner = await call(
+    host.engine,
+    'create cleaner',
+    calls.createContainer({
+      Image: referenceOf(DEMO_IMAGE),
+      Entrypoint: ['rm', '-rf', `/volumes/${podUid}`],
+      User: '0',
+      HostConfig: {
+        NetworkMode: 'none',
+        Mounts: [{ Type: 'bind', Source: directory, Target: '/volumes' }],
+      },
+    }),
+  );
+  try {
+    await call(host.engine, 'start cleaner', cleaner.start());
+    await call(host.engine, 'wait for cleaner', cleaner.wait());
+  } finally {
+    await remove(host, cleaner.id);
+  }
 }
 
 async function readInfo({ engine, network }: Host): ReturnType<Runtime['info']> {
@@ -155,6 +186,11 @@ async function readInfo({ engine, network }: Host): ReturnType<Runtime['info']> 
     if (((BigInt(`0x${bounding}`) >> CAP_SYS_RESOURCE) & 1n) === 0n)
       limits.push('this host lacks CAP_SYS_RESOURCE: privileged containers cannot be started');
   }
+  if (process.getuid?.() !== 0) limits.push('not root: an emptyDir of medium Memory lies on disk');
+  if (network === 'bridge')
+    limits.push(
+      "Pods have addresses of the engine's network: port-forward reaches servers that listen on the Pod's address",
+    );
   return { name: 'docker', version: `docker://${Version}`, network, limits };
 }
 

@@ -89,6 +89,30 @@ export async function call<T>(engine: Engine, what: string, work: Promise<T>): P
   }
 }
 
+/** Until a stream has begun; afterwards it may be silent. */
+const OPEN_MS = 30_000;
+
+/** Await a stream's beginning; one that begins too late is closed. */
+export async function opened<T extends object>(
+  engine: Engine,
+  what: string,
+  work: Promise<T>,
+  timeoutMs: number = OPEN_MS,
+): Promise<T> {
+  let isLate = false;
+  const late = (): Error => {
+    isLate = true;
+    return new Fault('RUNTIME_UNAVAILABLE', `${what}: the engine said nothing for ${timeoutMs} ms`, 'later');
+  };
+  work.then(
+    (stream) => {
+      if (isLate) (stream as { destroy?: () => void }).destroy?.();
+    },
+    () => undefined, // Told below, if somebody still waits.
+  );
+  return withDeadline(call(engine, what, work), timeoutMs, late);
+}
+
 /** Await a call; when the thing is not there, `missing`. */
 export async function callOr<T, M>(engine: Engine, what: string, work: Promise<T>, missing: M): Promise<T | M> {
   try {

@@ -2,7 +2,7 @@
 import type { Log } from '#src/ports/log.ts';
 import type { RuntimeEvent } from '#src/ports/runtime.ts';
 import { messageOf } from '#src/std/fault.ts';
-import type { Engine } from './engine.ts';
+import { opened, type Engine } from './engine.ts';
 import { LABEL } from './specs.ts';
 import { jsonLines } from './streams.ts';
 
@@ -46,10 +46,11 @@ export function createEvents(options: {
   async function read(own: NonNullable<typeof session>): Promise<void> {
     const { directory } = options;
     const filters = { label: [`${LABEL.directory}=${directory}`], type: ['container'], event: ['start', 'die'] };
-    const stream = await engine.streams.getEvents({
+    const begun = engine.streams.getEvents({
       filters: JSON.stringify(filters),
       ...(since === undefined ? {} : { since: Number(since) }),
     });
+    const stream = await opened(engine, 'events', begun);
     own.stream = stream;
     // Listening alone is no reason for the node to stay alive.
     (stream as { socket?: { unref(): void } }).socket?.unref();

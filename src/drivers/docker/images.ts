@@ -4,16 +4,17 @@ import type { Log } from '#src/ports/log.ts';
 import type { Runtime } from '#src/ports/runtime.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import { demoChanges, demoEntries, demoVersion } from './demo-image.ts';
-import { call, callOr, engineFault, saidBy, statusOf, withDeadline, type Engine } from './engine.ts';
+import { call, callOr, engineFault, opened, saidBy, statusOf, withDeadline, type Engine } from './engine.ts';
 import { pauseImage } from './pause.ts';
 import { jsonLines } from './streams.ts';
 import { tarStream } from './tar.ts';
 
-const DEMO_IMAGE = 'kontiki/demo';
+export const DEMO_IMAGE = 'kontiki/demo';
 /** A container with this name is the right to make the demo image: the engine gives it to one node. */
 const BUILD_LOCK = 'kontiki-demo-build';
 /** Making it takes about a second; after this, whoever holds the right has died. */
 const BUILD_MS = 60_000;
+const OLD_MS = 24 * 60 * 60_000;
 const BUILD_LOOK_MS = 200;
 /** A registry that says nothing for this long has failed. */
 const PULL_IDLE_MS = 120_000;
@@ -29,15 +30,14 @@ export function isDemo(image: string): boolean {
   return /^(docker\.io\/)?kontiki\/demo(:[\w.-]+)?$/.test(image);
 }
 
-/** What the engine is asked for. */
+/** What the engine is asked for. Programs of different versions, side by side, keep their own demo image. */
 export function referenceOf(image: string): string {
-  return isDemo(image) ? `${DEMO_IMAGE}:latest` : image;
+  return isDemo(image) ? `${DEMO_IMAGE}:${demoVersion()}` : image;
 }
 
 interface Found {
   imageId: string;
   bytes: number;
-  labels: Record<string, string>;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
@@ -50,7 +50,7 @@ export function createImages(engine: Engine, log: Log): Images {
   async function look(image: string): Promise<Found | undefined> {
     const reference = referenceOf(image);
     const found = await callOr(engine, `image ${reference}`, calls.getImage(reference).inspect(), undefined);
-    return found && { imageId: found.Id, bytes: found.Size, labels: found.Config?.Labels ?? {} };
+    return found && { imageId: found.Id, bytes: found.Size };
   }
 
   /** Read a progress stream to its end. The engine tells failures in it, after HTTP 200. */
@@ -66,33 +66,30 @@ export function createImages(engine: Engine, log: Log): Images {
     }
   }
 
+  async function loadedPause(): Promise<string> {
+    const { reference, archive } = pauseImage();
+    if (await look(reference)) return reference;
+    log.debug('loading the sandbox image', { image: reference });
+    const loading = streams.loadImage(Readable.from([archive]));
+    await finish(await opened(engine, 'load', loading), reference);
+    return reference;
+  }
+
   async function loadPause(): Promise<{ image: string; command?: string[] }> {
     const { Arch } = await call(engine, 'version', calls.version());
     if (Arch !== 'amd64') {
       // There is no pause program for other processors yet; a sleeping node does the same with more memory.
       await ensureDemo();
       const sleep = 'process.on("SIGTERM",()=>process.exit(0));setInterval(()=>{},1e9)';
-      return { image: `${DEMO_IMAGE}:latest`, command: ['node', '-e', sleep] };
+      return { image: referenceOf(DEMO_IMAGE), command: ['node', '-e', sleep] };
     }
-    const { reference, archive } = pauseImage();
-    if (!(await look(reference))) {
-      log.debug('loading the sandbox image', { image: reference });
-      await finish(await call(engine, 'load', streams.loadImage(Readable.from([archive]))), reference);
-    }
-    return { image: reference };
-  }
-
-  async function currentDemo(): Promise<Found | undefined> {
-    const found = await look(DEMO_IMAGE);
-    return found?.labels['kontiki.demo'] === demoVersion() ? found : undefined;
+    return { image: await loadedPause() };
   }
 
   async function takeBuildLock(): Promise<boolean> {
-    const { reference, archive } = pauseImage();
-    if (!(await look(reference)))
-      await finish(await call(engine, 'load', streams.loadImage(Readable.from([archive]))), reference);
+    const image = await loadedPause();
     try {
-      await calls.createContainer({ name: BUILD_LOCK, Image: reference });
+      await calls.createContainer({ name: BUILD_LOCK, Image: image });
       return true;
     } catch (error) {
       if (statusOf(error) === 409) return false;
@@ -110,23 +107,37 @@ export function createImages(engine: Engine, log: Log): Images {
       });
   }
 
+  /** Those of former versions that no container uses; young ones may be about to be used. */
+  async function removeOldDemos(): Promise<void> {
+    const images = await call(engine, 'images', calls.listImages({ filters: { label: ['kontiki.demo'] } }));
+    for (const { Id, Created, Labels } of images) {
+      if (Labels?.['kontiki.demo'] === demoVersion() || Created * 1000 > Date.now() - OLD_MS) continue;
+      await calls
+        .getImage(Id)
+        .remove()
+        .catch((error: unknown) => log.debug('an old demo image stays', { image: Id, because: saidBy(error) }));
+    }
+  }
+
   async function ensureDemo(): Promise<Found> {
     const end = Date.now() + BUILD_MS;
     for (;;) {
-      const found = await currentDemo();
+      const found = await look(DEMO_IMAGE);
       if (found) return found;
       if (await takeBuildLock()) break;
       if (Date.now() > end) await dropBuildLock();
       await pause(BUILD_LOOK_MS);
     }
     try {
-      const made = await currentDemo();
+      const made = await look(DEMO_IMAGE);
       if (made) return made;
       const begun = Date.now();
       const content = Readable.from(tarStream(demoEntries()), { objectMode: false });
-      const options = { repo: DEMO_IMAGE, tag: 'latest', changes: demoChanges() };
-      await finish(await call(engine, 'import', streams.importImage(content, options)), DEMO_IMAGE);
+      const options = { repo: DEMO_IMAGE, tag: demoVersion(), changes: demoChanges() };
+      const importing = streams.importImage(content, options);
+      await finish(await opened(engine, 'import', importing, BUILD_MS), DEMO_IMAGE);
       log.info('made the image kontiki/demo', { milliseconds: Date.now() - begun });
+      await removeOldDemos();
     } finally {
       await dropBuildLock();
     }

@@ -7,7 +7,7 @@ import type { ExecSession, LogOptions, OutputStream, Runtime } from '#src/ports/
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
 import { dialTcp } from '../process/process.ts';
-import { call, engineFault, type Engine } from './engine.ts';
+import { call, engineFault, opened, type Engine } from './engine.ts';
 import { outputOf } from './streams.ts';
 
 const TAIL_LINES_MAX = 1_000_000;
@@ -44,7 +44,11 @@ export async function openLogs(
     tail: options.tailLines === undefined ? 'all' : Math.min(options.tailLines, TAIL_LINES_MAX),
     ...(options.sinceMs === undefined ? {} : { since: (options.sinceMs / 1000).toFixed(3) }),
   };
-  const stream = await call(engine, `logs of ${id.slice(0, 12)}`, openStream(engine, `/containers/${id}/logs`, query));
+  const stream = await opened(
+    engine,
+    `logs of ${id.slice(0, 12)}`,
+    openStream(engine, `/containers/${id}/logs`, query),
+  );
   return outputOf(stream, {
     raw: options.tty,
     ...(options.limitBytes === undefined ? {} : { limitBytes: options.limitBytes }),
@@ -89,7 +93,8 @@ export async function startExec(
     }),
   );
   // Hijacked in any case: a socket of its own with back-pressure.
-  const socket: Duplex = await call(engine, what, exec.start({ hijack: true, stdin, Tty: tty }));
+  const begun = engine.streams.getExec(exec.id).start({ hijack: true, stdin, Tty: tty });
+  const socket: Duplex = await opened(engine, what, begun);
   const ended = Promise.withResolvers<void>();
   socket.once('close', ended.resolve);
   socket.once('end', ended.resolve);
@@ -132,7 +137,7 @@ export async function attachTo(
 ): Promise<ExecSession> {
   const container = engine.streams.getContainer(id);
   const wanted = { stream: true, stdin: options.stdin, stdout: true, stderr: true, hijack: true };
-  const socket = (await call(engine, `attach to ${id.slice(0, 12)}`, container.attach(wanted))) as Duplex;
+  const socket = (await opened(engine, `attach to ${id.slice(0, 12)}`, container.attach(wanted))) as Duplex;
   const exited = container.wait().then(
     ({ StatusCode }: { StatusCode: number }) => ({ exitCode: StatusCode }),
     (error: unknown) => Promise.reject(engineFault(engine, error, `attach to ${id.slice(0, 12)}`)),
