@@ -165,22 +165,29 @@ onDocker('docker: an emptyDir of medium Memory has its size', async (t) => {
 onDocker(
   "docker: with a bridge network Pods get the engine's addresses, and the network goes with the last",
   async (t) => {
-    const { runtime } = harness(t, (directory) =>
-      createDockerRuntime({
-        docker: engine,
-        node: NODE,
-        directory,
-        clusterLabel: 'test',
-        network: 'bridge',
-        log: memoryLog(),
-      }),
-    );
-    const { sandboxId } = await run(runtime, {}, { hostNetwork: false });
+    const open = (): RuntimeHarness =>
+      harness(t, (directory) =>
+        createDockerRuntime({
+          docker: engine,
+          node: NODE,
+          directory,
+          clusterLabel: 'test',
+          network: 'bridge',
+          log: memoryLog(),
+        }),
+      );
+    const [{ runtime }, second] = [open(), open()];
+    // The engine would make two networks of one name for two nodes that ask at once.
+    const [{ sandboxId }, other] = await Promise.all([
+      run(runtime, {}, { hostNetwork: false }),
+      second.runtime.runSandbox(sandboxSpec({ hostNetwork: false })),
+    ]);
     const [sandbox] = await runtime.listSandboxes();
     t.regex(sandbox?.ip ?? '', /^\d+\.\d+\.\d+\.\d+$/);
     t.is(sandbox?.netnsPath, undefined);
     t.regex(await get(runtime, sandboxId, 8080), /hello from/);
     await runtime.removeSandbox(sandboxId);
+    await second.runtime.removeSandbox(other.id);
     await t.throwsAsync(engine.calls.getNetwork('kontiki-test').inspect(), { message: /404/ });
   },
 );

@@ -67,11 +67,17 @@ const unique = (): string => randomBytes(4).toString('hex');
 export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
   const engine = options.docker ?? connectEngine();
   const runtimeDirectory = join(options.directory, 'runtime');
-  const networks = createNetworks(engine, options.clusterLabel ?? 'default');
+  const images = createImages(engine, options.log);
+  const networks = createNetworks({
+    engine,
+    clusterLabel: options.clusterLabel ?? 'default',
+    image: async () => (await images.pause()).image,
+    log: options.log,
+  });
   const host: Host = {
     ...options,
     engine,
-    images: createImages(engine, options.log),
+    images,
     files: join(runtimeDirectory, 'docker'),
     networkMode: options.network === 'netns' ? 'none' : networks.name,
     known: new Map(),

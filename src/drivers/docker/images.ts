@@ -2,20 +2,20 @@
 import { Readable } from 'node:stream';
 import type { Log } from '#src/ports/log.ts';
 import type { Runtime } from '#src/ports/runtime.ts';
-import { Fault, messageOf } from '#src/std/fault.ts';
+import { Fault } from '#src/std/fault.ts';
 import { demoChanges, demoEntries, demoVersion } from './demo-image.ts';
 import { call, callOr, engineFault, opened, saidBy, statusOf, withDeadline, type Engine } from './engine.ts';
 import { pauseImage } from './pause.ts';
+import { onceOnEngine } from './once.ts';
 import { jsonLines } from './streams.ts';
 import { tarStream } from './tar.ts';
 
 export const DEMO_IMAGE = 'kontiki/demo';
-/** A container with this name is the right to make the demo image: the engine gives it to one node. */
 const BUILD_LOCK = 'kontiki-demo-build';
-/** Making it takes about a second; after this, whoever holds the right has died. */
-const BUILD_MS = 60_000;
+/** It takes about a second. */
+const IMPORT_MS = 60_000;
+/** Demo images of other versions, older than this and without a container, are removed. */
 const OLD_MS = 24 * 60 * 60_000;
-const BUILD_LOOK_MS = 200;
 /** A registry that says nothing for this long has failed. */
 const PULL_IDLE_MS = 120_000;
 
@@ -39,8 +39,6 @@ interface Found {
   imageId: string;
   bytes: number;
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
 
 export function createImages(engine: Engine, log: Log): Images {
   const { calls, streams } = engine;
@@ -86,27 +84,6 @@ export function createImages(engine: Engine, log: Log): Images {
     return { image: await loadedPause() };
   }
 
-  async function takeBuildLock(): Promise<boolean> {
-    const image = await loadedPause();
-    try {
-      await calls.createContainer({ name: BUILD_LOCK, Image: image });
-      return true;
-    } catch (error) {
-      if (statusOf(error) === 409) return false;
-      throw engineFault(engine, error, 'making kontiki/demo');
-    }
-  }
-
-  async function dropBuildLock(): Promise<void> {
-    await calls
-      .getContainer(BUILD_LOCK)
-      .remove({ force: true })
-      .catch((error: unknown) => {
-        if (statusOf(error) !== 404)
-          log.warn('the container that guards making kontiki/demo stays', { error: messageOf(error) });
-      });
-  }
-
   /** Those of former versions that no container uses; young ones may be about to be used. */
   async function removeOldDemos(): Promise<void> {
     const images = await call(engine, 'images', calls.listImages({ filters: { label: ['kontiki.demo'] } }));
@@ -119,32 +96,24 @@ export function createImages(engine: Engine, log: Log): Images {
     }
   }
 
-  async function ensureDemo(): Promise<Found> {
-    const end = Date.now() + BUILD_MS;
-    for (;;) {
-      const found = await look(DEMO_IMAGE);
-      if (found) return found;
-      if (await takeBuildLock()) break;
-      if (Date.now() > end) await dropBuildLock();
-      await pause(BUILD_LOOK_MS);
-    }
-    try {
-      const made = await look(DEMO_IMAGE);
-      if (made) return made;
-      const begun = Date.now();
-      const content = Readable.from(tarStream(demoEntries()), { objectMode: false });
-      const options = { repo: DEMO_IMAGE, tag: demoVersion(), changes: demoChanges() };
-      const importing = streams.importImage(content, options);
-      await finish(await opened(engine, 'import', importing, BUILD_MS), DEMO_IMAGE);
-      log.info('made the image kontiki/demo', { milliseconds: Date.now() - begun });
-      await removeOldDemos();
-    } finally {
-      await dropBuildLock();
-    }
-    const made = await look(DEMO_IMAGE);
-    if (!made) throw new Fault('RUNTIME_IMAGE_PULL', 'kontiki/demo was made and is not there', 'later');
-    return made;
-  }
+  const ensureDemo = (): Promise<Found> =>
+    onceOnEngine(engine, log, {
+      name: BUILD_LOCK,
+      image: loadedPause,
+      done: () => look(DEMO_IMAGE),
+      async work() {
+        const begun = Date.now();
+        const content = Readable.from(tarStream(demoEntries()), { objectMode: false });
+        const importing = streams.importImage(content, {
+          repo: DEMO_IMAGE,
+          tag: demoVersion(),
+          changes: demoChanges(),
+        });
+        await finish(await opened(engine, 'import', importing, IMPORT_MS), DEMO_IMAGE);
+        log.info('made the image kontiki/demo', { milliseconds: Date.now() - begun });
+        await removeOldDemos();
+      },
+    });
 
   async function pull(image: string): Promise<void> {
     try {

@@ -1,5 +1,7 @@
 /** The Docker network of a cluster, for nodes that may not make network devices themselves. */
+import type { Log } from '#src/ports/log.ts';
 import { call, callOr, engineFault, statusOf, type Engine } from './engine.ts';
+import { onceOnEngine } from './once.ts';
 
 export interface Networks {
   name: string;
@@ -8,23 +10,27 @@ export interface Networks {
   removeWhenEmpty(): Promise<void>;
 }
 
-export function createNetworks(engine: Engine, clusterLabel: string): Networks {
+export function createNetworks(options: {
+  engine: Engine;
+  clusterLabel: string;
+  /** Any image that is present. */
+  image: () => Promise<string>;
+  log: Log;
+}): Networks {
+  const { engine, clusterLabel, image, log } = options;
   const name = `kontiki-${clusterLabel}`;
+  const wanted = { Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: { 'kontiki.cluster': clusterLabel } };
+  const look = (): Promise<object | undefined> =>
+    callOr(engine, `network ${name}`, engine.calls.getNetwork(name).inspect() as Promise<object>, undefined);
   return {
     name,
     async ensure() {
-      if (await callOr(engine, `network ${name}`, engine.calls.getNetwork(name).inspect(), undefined)) return;
-      const wanted = {
-        Name: name,
-        Driver: 'bridge',
-        CheckDuplicate: true,
-        Labels: { 'kontiki.cluster': clusterLabel },
-      };
-      try {
-        await engine.calls.createNetwork(wanted);
-      } catch (error) {
-        if (statusOf(error) !== 409) throw engineFault(engine, error, `network ${name}`); // 409: another node made it.
-      }
+      await onceOnEngine(engine, log, {
+        name: `${name}-network`,
+        image,
+        done: look,
+        work: async () => void (await call(engine, `network ${name}`, engine.calls.createNetwork(wanted))),
+      });
     },
     async removeWhenEmpty() {
       const filters = { network: [name] };
