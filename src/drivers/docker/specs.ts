@@ -120,8 +120,9 @@ function limitsOf({ cpuMillis, cpuRequestMillis, memoryBytes }: ContainerSpec['r
 }
 
 function environmentOf(spec: ContainerSpec, sandbox: SandboxFacts, owner: Owner): string[] {
-  const given = spec.env.map(({ name, value }) => `${name}=${value}`);
-  return isDemo(spec.image) ? [`POD_NAME=${sandbox.podName}`, `NODE_NAME=${owner.node}`, ...given] : given;
+  const env = new Map(isDemo(spec.image) ? [['POD_NAME', sandbox.podName], ['NODE_NAME', owner.node]] : []);
+  for (const { name, value } of spec.env) env.set(name, value);
+  return [...env].map(([name, value]) => `${name}=${value}`);
 }
 
 const capability = (name: string): string => name.replace(/^CAP_/i, '').toUpperCase();
