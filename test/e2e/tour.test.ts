@@ -76,13 +76,13 @@ needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && ku
       (await lab.kubectl('set', 'env', 'deploy/hello', 'GREETING=hei')).stdout,
       'deployment.apps/hello env updated\n',
     );
-    t.is((await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s')).code, 0);
+    await rolledOut(t, lab);
     t.regex(
       (await lab.kubectl('rollout', 'history', 'deploy/hello')).stdout,
       /REVISION +CHANGE-CAUSE\n1 +<none>\n2 +<none>/,
     );
     t.is((await lab.kubectl('rollout', 'undo', 'deploy/hello')).stdout, 'deployment.apps/hello rolled back\n');
-    t.is((await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s')).code, 0);
+    await rolledOut(t, lab);
     t.is(
       (await json<Deployment>(lab, 'get', 'deploy', 'hello')).metadata.annotations?.[
         'deployment.kubernetes.io/revision'
@@ -113,6 +113,12 @@ needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && ku
     await lab.close();
   }
 });
+
+async function rolledOut(t: ExecutionContext, lab: Lab): Promise<void> {
+  const status = await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s');
+  if (status.code !== 0) t.log((await lab.kubectl('get', 'deploy,rs,pods', '-o', 'wide')).stdout);
+  t.is(status.code, 0, status.stdout + status.stderr);
+}
 
 async function surviveLeaderLoss(t: ExecutionContext, lab: Lab, clusterIp: string): Promise<void> {
   const before = await lab.status();
