@@ -31,6 +31,10 @@ const hasEngine = await pingEngine(engine, 3000).then(
 );
 const onLinux = needs('Linux', process.platform === 'linux', { serial: true });
 const onDocker = needs(`a Docker engine at ${engine.where}`, hasEngine, { serial: true });
+/** The data plane's own namespaces and mounts are root's. */
+const asRoot = needs(`root and a Docker engine at ${engine.where}`, hasEngine && process.getuid?.() === 0, {
+  serial: true,
+});
 
 function harness(t: ExecutionContext, make: (directory: string) => Runtime): RuntimeHarness {
   const directory = mkdtempSync(join(tmpdir(), 'kontiki-runtime-'));
@@ -65,7 +69,7 @@ onDocker("docker: limits are the kernel's: what takes too much memory ends as OO
   t.like(await ended(runtime, id), { exitCode: 137, reason: 'OOMKilled' });
 });
 
-onDocker('docker: a Pod with its own namespace has its name, its hosts and its resolv.conf', async (t) => {
+asRoot('docker: a Pod with its own namespace has its name, its hosts and its resolv.conf', async (t) => {
   const { runtime } = openDocker(t);
   const script =
     'hostname; cat /etc/hosts /etc/resolv.conf; id -u; pwd; ps | grep -c pause; touch /x || echo read-only';
@@ -98,7 +102,7 @@ onDocker('docker: a Pod with its own namespace has its name, its hosts and its r
   t.regex(sandbox?.netnsPath ?? '', /^\/proc\/\d+\/ns\/net$/);
 });
 
-onDocker('docker: port-forward reaches a server that listens in the Pod only', async (t) => {
+asRoot('docker: port-forward reaches a server that listens in the Pod only', async (t) => {
   const { runtime } = openDocker(t);
   const env = [{ name: 'KONTIKI_LISTEN', value: '127.0.0.1' }];
   const { sandboxId, spec } = await run(runtime, { env }, { hostNetwork: false, podIp: '10.9.8.7' });
@@ -151,7 +155,7 @@ onDocker('docker: nodes on one engine see their own Pods only', async (t) => {
   t.is((await two.runtime.listSandboxes()).length, 0);
 });
 
-onDocker('docker: an emptyDir of medium Memory has its size', async (t) => {
+asRoot('docker: an emptyDir of medium Memory has its size', async (t) => {
   const { runtime } = openDocker(t);
   const spec = sandboxSpec();
   const volume = { podUid: spec.podUid, name: 'fast', medium: 'Memory' as const, sizeBytes: 1024 * 1024 };

@@ -120,7 +120,14 @@ function limitsOf({ cpuMillis, cpuRequestMillis, memoryBytes }: ContainerSpec['r
 }
 
 function environmentOf(spec: ContainerSpec, sandbox: SandboxFacts, owner: Owner): string[] {
-  const env = new Map(isDemo(spec.image) ? [['POD_NAME', sandbox.podName], ['NODE_NAME', owner.node]] : []);
+  const env = new Map(
+    isDemo(spec.image)
+      ? [
+          ['POD_NAME', sandbox.podName],
+          ['NODE_NAME', owner.node],
+        ]
+      : [],
+  );
   for (const { name, value } of spec.env) env.set(name, value);
   return [...env].map(([name, value]) => `${name}=${value}`);
 }
