@@ -1,4 +1,5 @@
-/** The tour of the README, with the stock kubectl and real processes. */
+/** The tour of the README, with the stock kubectl, real processes and real containers. */
+import { execFileSync } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
 import type { Deployment, Node, Pod } from '#src/api/objects.ts';
 import { canMakeNetns, createLab, eventually, isRoot, kubectlPath, type Lab, type Output } from '#test/support/lab.ts';
@@ -23,11 +24,31 @@ function columns(output: Output): string[] {
   return (output.stdout.split('\n')[0] ?? '').split(/\s{2,}/);
 }
 
-needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && kubectlPath !== undefined, {
-  serial: true,
-})('the tour on the process runtime: deploy, scale, roll, undo, lose the leader, get it back', async (t) => {
+const canTour = isRoot && canMakeNetns() && kubectlPath !== undefined;
+const TITLE = 'the tour: deploy, scale, roll, undo, lose the leader, get it back';
+
+needs('root, ip, network namespaces and kubectl', canTour, { serial: true })(`${TITLE} (process runtime)`, (t) =>
+  tour(t, 'process'),
+);
+
+needs('root, network namespaces, kubectl and a Docker engine', canTour && hasEngine(), { serial: true })(
+  `${TITLE} (Docker)`,
+  (t) => tour(t, 'docker'),
+);
+
+/** Whether an engine answers where DOCKER_HOST or the default socket says. */
+function hasEngine(): boolean {
+  try {
+    execFileSync('docker', ['version'], { stdio: 'ignore', timeout: 10_000 });
+    return true;
+  } catch {
+    return false; // No client, or no engine behind it.
+  }
+}
+
+async function tour(t: ExecutionContext, runtime: 'process' | 'docker'): Promise<void> {
   t.timeout(900_000);
-  const lab = await createLab({ runtime: 'process' });
+  const lab = await createLab({ runtime });
   try {
     const up = await lab.up();
     t.is(up.code, 0, up.stdout + up.stderr);
@@ -112,7 +133,7 @@ needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && ku
   } finally {
     await lab.close();
   }
-});
+}
 
 async function rolledOut(t: ExecutionContext, lab: Lab): Promise<void> {
   const status = await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s');
