@@ -4,7 +4,7 @@
  * makes going on unsafe ends the process with exit code 1 and one clear line.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { arch, cpus, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parse, parseAllDocuments } from 'yaml';
 import { createClock } from '#src/drivers/clock.ts';
@@ -54,6 +54,41 @@ function readDescriptions(): Record<string, string> {
   }
 }
 
+/** Ranges the host routes already, so that the cluster chooses others. */
+function hostRoutes(): string[] {
+  try {
+    const lines = readFileSync('/proc/net/route', 'utf8').trim().split('\n').slice(1);
+    const address = (hex: string): string => (hex.match(/../g) ?? []).toReversed().map((byte) => parseInt(byte, 16)).join('.');
+    return lines.flatMap((line) => {
+      const [, destination = '', , , , , , mask = ''] = line.split('\t');
+      const bits = [...parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length;
+      return bits === 0 ? [] : [`${address(destination)}/${bits}`];
+    });
+  } catch {
+    return []; // Not Linux: nothing to avoid that we could know of.
+  }
+}
+
+function firstLine(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return ''; // Not on this system.
+  }
+}
+
+function systemFacts(): { os: string; architecture: string; kernel: string; image: string; machineId: string; bootId: string } {
+  const image = /^PRETTY_NAME="(.*)"$/m.exec(firstLine('/etc/os-release'))?.[1] ?? process.platform;
+  return {
+    os: process.platform,
+    architecture: arch() === 'x64' ? 'amd64' : arch(),
+    kernel: release(),
+    image,
+    machineId: firstLine('/etc/machine-id'),
+    bootId: firstLine('/proc/sys/kernel/random/boot_id'),
+  };
+}
+
 export async function serverCommand(args: string[]): Promise<number> {
   const flags = readFlags(args, { config: { type: 'string' }, data: { type: 'string' } });
   const configFile = textFlag(flags, 'config', '');
@@ -86,7 +121,7 @@ export async function serverCommand(args: string[]): Promise<number> {
       log,
     },
     config,
-    host: { cpuMillis: cpus().length * 1000, memoryBytes: totalmem(), pid: process.pid, mode: choice.mode },
+    host: { cpuMillis: cpus().length * 1000, memoryBytes: totalmem(), pid: process.pid, routes: hostRoutes(), system: systemFacts() },
     manifests: readManifests(),
     descriptions: readDescriptions(),
     onFatal(fault) {

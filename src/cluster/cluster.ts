@@ -5,6 +5,7 @@
  * Imports: std, ports, replica's doors, the store's transactions. Never: Kubernetes objects.
  * Read next: pki.ts (which root signs what), join.ts (the token), records.ts, voters.ts.
  */
+import type { Clock } from '#src/ports/clock.ts';
 import type { Crypto } from '#src/ports/crypto.ts';
 import type { Random } from '#src/ports/random.ts';
 import type { Membership } from '#src/replica/membership.ts';
@@ -101,7 +102,7 @@ function withServiceIp(addresses: ApiAddresses, services: string, podCidr: strin
  * Faults: CLUSTER_TOKEN, CLUSTER_NAME_TAKEN, CLUSTER_FULL, REPLICA_NOT_LEADER (ask the leader).
  */
 export async function admitNode(
-  options: { crypto: Crypto; keys: Keys; records: Records; membership: Membership },
+  options: { crypto: Crypto; clock: Clock; keys: Keys; records: Records; membership: Membership },
   request: JoinRequest,
 ): Promise<JoinAnswer> {
   const { crypto, keys, records, membership } = options;
@@ -121,26 +122,25 @@ export async function admitNode(
     issuePeer(crypto, trust, request.nodeName),
     issueServing(crypto, trust, request.nodeName, withServiceIp(request.apiAddresses, ranges.services, podCidr)),
   ]);
-  await addMember(membership, request.nodeName, request.peerAddress);
+  await addMember(options.clock, membership, request.nodeName, request.peerAddress);
   const { addresses } = membership.status();
   return { clusterId, ranges, podCidr, keys: { ...keys, peer, serving }, peers: { ...addresses } };
 }
 
 const ADD_ATTEMPTS_MAX = 50;
+const ADD_PAUSE_MS = 100;
 
 /** Idempotent: a joiner whose answer was lost asks again. Changes of others are waited for. */
-async function addMember(membership: Membership, id: string, address: string): Promise<void> {
-  for (let attempt = 0; attempt < ADD_ATTEMPTS_MAX; attempt += 1) {
+async function addMember(clock: Clock, membership: Membership, id: string, address: string): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
     const status = membership.status();
-    if (status.voters.includes(id) || status.learners.includes(id)) {
-      if (status.addresses[id] !== address) await membership.setAddress(id, address);
-      return;
-    }
     try {
-      await membership.addLearner(id, address);
+      if (!status.voters.includes(id) && !status.learners.includes(id)) await membership.addLearner(id, address);
+      else if (status.addresses[id] !== address) await membership.setAddress(id, address);
       return;
     } catch (error) {
-      if (!isFault(error, 'REPLICA_CHANGE_IN_FLIGHT') || attempt === ADD_ATTEMPTS_MAX - 1) throw error;
+      if (!isFault(error, 'REPLICA_CHANGE_IN_FLIGHT') || attempt >= ADD_ATTEMPTS_MAX) throw error;
     }
+    await new Promise<void>((resolve) => clock.after(ADD_PAUSE_MS, resolve));
   }
 }

@@ -2,7 +2,7 @@
 import { planReplicaSet, BURST_PODS } from '#actors/replicaset/plan.ts';
 import { replicaSetLifecycle, type ReplicaSetFacts, type ReplicaSetIntent } from '#actors/replicaset/replicaset.ts';
 import { unreachable } from '#src/std/assert.ts';
-import { controllerReference } from '#src/api/metadata.ts';
+import { controllerReference, deepCopy } from '#src/api/metadata.ts';
 import type { Pod, ReplicaSet } from '#src/api/objects.ts';
 import type { BatchWrite } from '#src/registry/client.ts';
 import { objectKey } from '#src/registry/informer.ts';
@@ -154,7 +154,7 @@ function podFrom(replicaSet: ReplicaSet): Pod {
       ...(finalizers === undefined ? {} : { finalizers: [...finalizers] }),
       ownerReferences: [controllerReference({ ...replicaSet, apiVersion: 'apps/v1', kind: 'ReplicaSet' })],
     },
-    ...(template?.spec === undefined ? {} : { spec: structuredClone(template.spec) }),
+    ...(template?.spec === undefined ? {} : { spec: deepCopy(template.spec) }),
   };
 }
 

@@ -161,9 +161,15 @@ class Reflector<T extends KubeObject> implements Informer<T> {
 
   async #listAndWatch(run: number): Promise<void> {
     if (this.#revision === '') await this.#relist(run);
+    let expiredMs = Number.NEGATIVE_INFINITY;
     while (run === this.#run) {
       const ended = await this.#follow(run);
-      if (ended === 'expired' && run === this.#run) await this.#relist(run);
+      if (ended !== 'expired' || run !== this.#run) continue;
+      // A history that is cut faster than it can be listed must not become a busy loop.
+      const nowMs = this.#setup.clock.monotonicMs();
+      if (nowMs - expiredMs < RETRY_MAX_MS) await this.#pause(RETRY_MIN_MS);
+      expiredMs = nowMs;
+      if (run === this.#run) await this.#relist(run);
     }
   }
 

@@ -69,7 +69,7 @@ export class Consensus {
     this.#peers.onMessage(RAFT_CHANNEL, (from, message) => {
       if (this.#stopped) return;
       // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
-      const received = message as Message;
+      const received = owned(message as Message);
       if (received.type === 'append' && this.#events.refusesAppends()) return;
       this.#guard(() => this.#raft.receive(from, received));
       this.pump();
@@ -269,4 +269,10 @@ export class Consensus {
     this.stop();
     this.#events.fatal(error);
   }
+}
+
+/** With entries in bytes of their own: those of a received frame are valid only during the call. */
+function owned(message: Message): Message {
+  if (message.type !== 'append' || message.entries.length === 0) return message;
+  return { ...message, entries: message.entries.map((entry) => ({ ...entry, data: new Uint8Array(entry.data) })) };
 }

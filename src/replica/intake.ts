@@ -40,8 +40,8 @@ export class Intake {
     }
     if (message.items.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      // Copied: a received frame's bytes may be gone by the end of the turn.
-      this.#waiting.push({ items: message.items.map((item) => item.slice()), resolve, reject });
+      // Copied: a received frame's bytes may be gone by the end of the turn. (A Buffer's `slice` would not copy.)
+      this.#waiting.push({ items: message.items.map((item) => new Uint8Array(item)), resolve, reject });
       if (this.#waiting.length === 1) this.#clock.endOfTurn(() => this.#flush());
     });
   }

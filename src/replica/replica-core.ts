@@ -31,6 +31,8 @@ import { statusOf } from './status.ts';
 const PROPOSE_METHOD = 'replica.propose';
 /** Deadlines and retries are looked at this often. */
 const HOUSEKEEPING_MS = 20;
+/** A disk that hangs must not hold up the end of the process; what is not durable was not promised. */
+const CLOSE_TIMEOUT_MS = 2000;
 
 export type ReplicaParts = {
   ports: Pick<Ports, 'clock' | 'random' | 'disk' | 'log'>;
@@ -175,9 +177,10 @@ export class ReplicaCore implements Replica {
       });
     }
     this.#halt(new Fault('REPLICA_STOPPED', `the replica of ${this.#self} stopped`, 'elsewhere'));
-    await this.#wal.close().catch((error: unknown) => {
+    const closed = this.#wal.close().catch((error: unknown) => {
       this.#log.warn('the log did not close', { why: messageOf(error) });
     });
+    await Promise.race([closed, new Promise<void>((resolve) => void this.#clock.after(CLOSE_TIMEOUT_MS, resolve))]);
   }
 
   propose(transactions: Transaction[], options: { deadlineMs: number }): Promise<TransactionResult[]> {

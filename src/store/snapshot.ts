@@ -169,7 +169,7 @@ export class SnapshotReader {
       this.#record(new ByteReader(bytes, at + FRAME_BYTES, end));
       at = end;
     }
-    this.#pending = bytes.slice(at);
+    this.#pending = new Uint8Array(bytes.subarray(at));
   }
 
   finish(): StoreState {
@@ -251,8 +251,8 @@ function readVersion(
   const modRevision = reader.varint();
   const revisionAt = reader.varint();
   const revisionLength = reader.varint();
-  // A copy: the value must not keep the chunk alive.
-  const bytes = reader.bytes().slice();
+  // A copy: the value must not keep the chunk alive. (A Buffer's `slice` would not copy.)
+  const bytes = new Uint8Array(reader.bytes());
   return new Version({ bytes, revisionAt, revisionLength, modRevision, createRevision, deleted, older });
 }
 

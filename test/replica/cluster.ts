@@ -12,6 +12,7 @@ import { createPrng } from '#src/sim/prng.ts';
 import { createSimRandom } from '#src/sim/random.ts';
 import { Fault } from '#src/std/fault.ts';
 import type { Transaction } from '#src/store/command.ts';
+import { decodePeerFrame, encodeFrame } from '#src/wire/frames.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
 import { drained } from '#test/support/virtual.ts';
@@ -43,8 +44,10 @@ class FakePeers implements Peers {
   }
 
   send(to: NodeId, channel: string, message: unknown): void {
-    const copy: unknown = structuredClone(message);
-    this.#network.deliver(this.self, to, (peers) => peers.messages.get(channel)?.(this.self, copy));
+    const frame = encodeFrame([['m', channel, message]]);
+    this.#network.deliver(this.self, to, (peers) => {
+      opened(frame, (copy) => peers.messages.get(channel)?.(this.self, copy));
+    });
   }
 
   onMessage(channel: string, handle: (from: NodeId, message: unknown) => void): void {
@@ -54,12 +57,13 @@ class FakePeers implements Peers {
   request(to: NodeId, method: string, payload: unknown, { timeoutMs }: { timeoutMs: number }): Promise<unknown> {
     if (!this.#network.linked(this.self, to))
       return Promise.reject(new Fault('WIRE_UNREACHABLE', `no link to ${to}`, 'later'));
-    const copy: unknown = structuredClone(payload);
+    const frame = encodeFrame([['m', method, payload]]);
     return new Promise((resolve, reject) => {
       this.#network.world.after(timeoutMs, () => reject(new Fault('WIRE_TIMEOUT', `${to} is silent`, 'later')));
       this.#network.deliver(this.self, to, (peers) => {
-        const answer =
-          peers.requests.get(method)?.(this.self, copy) ?? Promise.reject(new Fault('WIRE_REFUSED', method, 'never'));
+        const handler = peers.requests.get(method);
+        if (handler === undefined) return;
+        const answer = opened(frame, (copy) => handler(this.self, copy));
         answer.then(
           (value) => this.#network.deliver(to, this.self, () => resolve(value)),
           (error: Error) => this.#network.deliver(to, this.self, () => reject(error)),
@@ -102,6 +106,15 @@ class FakePeers implements Peers {
 
   onDisconnect(handle: (name: NodeId, reason: string) => void): void {
     this.disconnects.push(handle);
+  }
+}
+
+/** Real frames; their bytes are valid during the call only, as the Network port says. */
+function opened<T>(frame: Uint8Array, use: (message: unknown) => T): T {
+  try {
+    return use(decodePeerFrame(frame)[0]![2]);
+  } finally {
+    frame.fill(0xee);
   }
 }
 

@@ -7,6 +7,7 @@ import { SNAPSHOT_CHUNK_BYTES_MAX } from '#src/store/snapshot.ts';
 import { createStore } from '#src/store/store.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
 import type { StoreWatch } from '#src/store/view.ts';
+import { WatchIndex } from '#src/store/watch-index.ts';
 import { Model } from './model.ts';
 
 const QUEUE_BYTES = 1024 * 1024;
@@ -301,6 +302,27 @@ test('one event object serves all watches of overlapping ranges', async (t) => {
     [1, 1, 1, 1],
   );
   t.true(got.every((events) => events === undefined || events[0] === got[0]![0]));
+});
+
+test('property: a key finds exactly the ranges that hold it, while ranges come and go', (t) => {
+  const letter = fc.constantFrom('', 'a', 'b', 'c', 'd', 'e', 'f');
+  const range = fc.record({ from: letter, to: letter, stays: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 12 }), (ranges) => {
+      const index = new WatchIndex<(typeof ranges)[number]>();
+      for (const one of ranges) index.add(one);
+      for (const one of ranges) if (!one.stays) index.remove(one);
+      for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
+        const found = new Set<(typeof ranges)[number]>();
+        index.match(name, (one) => {
+          t.false(found.has(one));
+          found.add(one);
+        });
+        for (const one of ranges) t.is(found.has(one), one.stays && one.from <= name && name < one.to);
+      }
+    }),
+    { numRuns: 100 },
+  );
 });
 
 test('the mutation lost-watch-event drops an event now and then', async (t) => {

@@ -1,0 +1,294 @@
+/**
+ * A whole node out of ports and a configuration: the composition root. What runs here on real
+ * drivers runs unchanged in the simulator.
+ * Owns: the order of starting and stopping, and who gets which identity.
+ * Imports: everything but drivers, sim and cli.
+ * Read next: birth.ts (bootstrap or join), duties.ts (what the leader does), routes.ts (/cluster/v1).
+ */
+import { createApiServer, type ApiServer } from '#src/apiserver/apiserver.ts';
+import type { KubeObject } from '#src/api/object.ts';
+import { createRecords } from '#src/cluster/records.ts';
+import { createVoterManager } from '#src/cluster/voters.ts';
+import { createKubelet, type Kubelet } from '#src/kubelet/kubelet.ts';
+import { nodeAddressOf } from '#src/kubelet/addresses.ts';
+import type { Ports } from '#src/ports/ports.ts';
+import { createProxy, type Proxy } from '#src/proxy/proxy.ts';
+import { createRegistry } from '#src/registry/registry.ts';
+import { createReplica, type Replica, type ReplicaMutation } from '#src/replica/replica.ts';
+import type { ReplicaStatus } from '#src/replica/membership.ts';
+import { Fault, messageOf } from '#src/std/fault.ts';
+import { createWire, type Wire } from '#src/wire/wire.ts';
+import { beBorn, type Life } from './birth.ts';
+import type { NodeConfig } from './config.ts';
+import { createDuties, type LeaderDuties } from './duties.ts';
+import { clusterRoutes } from './routes.ts';
+import { VERSION, versionInfo } from './version.ts';
+
+export interface HostFacts {
+  cpuMillis: number;
+  memoryBytes: number;
+  pid: number;
+  /** Ranges that the host routes already. */
+  routes?: string[];
+  system?: { os: string; architecture: string; kernel: string; image: string; machineId: string; bootId: string };
+}
+
+export interface NodeOptions {
+  ports: Ports;
+  config: NodeConfig;
+  host: HostFacts;
+  /** Objects every cluster starts with. */
+  manifests: KubeObject[];
+  /** For `kubectl explain`, by `Type.field`. */
+  descriptions: Record<string, string>;
+  /** This node cannot go on: its disk failed, or its state is corrupt. */
+  onFatal: (fault: Fault) => void;
+  /** Test-only: planted bugs for the simulator. */
+  mutations?: ReadonlySet<ReplicaMutation>;
+  walSegmentBytes?: number;
+}
+
+export interface NodeStatus {
+  name: string;
+  pid: number;
+  version: string;
+  clusterId: string;
+  /** Serves, has caught up, and the API has this node as Ready. */
+  ready: boolean;
+  replica: ReplicaStatus;
+  peers: { name: string; address: string; connected: boolean; rttMs?: number }[];
+}
+
+export interface Node {
+  /** Faults: those of the parts, each with what to do. */
+  start(): Promise<void>;
+  /** Clean: leadership moves first, containers go on. */
+  stop(): Promise<void>;
+  status(): NodeStatus;
+  /** For checkers; undefined before start. */
+  inspect(): Replica | undefined;
+}
+
+interface Parts {
+  life: Life;
+  wire: Wire;
+  replica: Replica;
+  apiServer: ApiServer;
+  kubelet: Kubelet;
+  proxy: Proxy;
+  duties: LeaderDuties;
+  voters: { start(): void; stop(): void };
+}
+
+const READY_LAG_MAX_ENTRIES = 1000;
+
+export function createNode(options: NodeOptions): Node {
+  const { ports, config } = options;
+  const log = ports.log.scope('node');
+  let parts: Parts | undefined;
+  let stopping = false;
+
+  function fatal(fault: Fault): void {
+    if (!stopping) options.onFatal(fault);
+  }
+
+  async function start(): Promise<void> {
+    await ports.disk.lock();
+    const info = await ports.runtime.info();
+    const life = await beBorn({ ports, config, mode: info.network === 'netns' ? 'routed' : 'loopback', routes: options.host.routes ?? [] });
+    const { identity, keys } = life;
+    const wire = await createWire({
+      network: ports.network,
+      clock: ports.clock,
+      random: ports.random,
+      log: ports.log,
+      self: config.name,
+      clusterId: identity.clusterId,
+      incarnation: ports.random.uuid(),
+      version: VERSION,
+      identity: { ...keys.peer, authorityPem: keys.trust.peer },
+      listen: config.peer,
+    });
+    const replica = await createReplica({
+      ports,
+      directory: 'consensus',
+      clusterId: identity.clusterId,
+      self: config.name,
+      peers: wire,
+      config: {
+        settings: { heartbeatMs: config.times.heartbeatMs, electionMs: config.times.electionMinMs },
+        ...(life.birth ? { bootstrap: { voters: [config.name], addresses: identity.peers } } : {}),
+        ...(options.walSegmentBytes === undefined ? {} : { walSegmentBytes: options.walSegmentBytes }),
+      },
+      ...(options.mutations ? { mutations: options.mutations } : {}),
+      onFatal: fatal,
+    });
+    for (const [name, address] of Object.entries(identity.peers)) wire.setAddress(name, address);
+    await ports.dataplane.prepareNode({
+      clusterId: identity.clusterId,
+      podCidr: identity.podCidr,
+      nodeIp: nodeAddressOf(identity.podCidr),
+      clusterPodCidr: identity.ranges.pods,
+      serviceCidr: identity.ranges.services,
+    });
+    parts = compose(life, wire, replica);
+    replica.start();
+    parts.voters.start();
+    parts.duties.start();
+    await startServing(parts);
+    parts.kubelet.start();
+    parts.proxy.start();
+    log.info('started', { node: config.name, cluster: identity.clusterId, version: VERSION });
+  }
+
+  function compose(life: Life, wire: Wire, replica: Replica): Parts {
+    const { clock, random } = ports;
+    const { identity, keys } = life;
+    const registry = createRegistry({
+      clock,
+      random,
+      log: ports.log,
+      proposer: replica,
+      reader: replica,
+      config: { serviceCidr: identity.ranges.services, evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000) },
+    });
+    const clientOf = (user: string, ...groups: string[]) => registry.clientFor({ user, groups: [...groups, 'system:authenticated'] });
+    const nodeIdentity = clientOf(`system:node:${config.name}`, 'system:nodes');
+    const records = createRecords({ proposer: replica, reader: replica });
+    const kubelet = createKubelet({
+      client: nodeIdentity,
+      clock,
+      random,
+      log: ports.log,
+      runtime: ports.runtime,
+      dataplane: ports.dataplane,
+      peers: wire,
+      config: {
+        clusterId: identity.clusterId,
+        nodeName: config.name,
+        podCidr: identity.podCidr,
+        hostIp: config.api.host,
+        labels: config.labels,
+        cpuMillis: Math.floor(options.host.cpuMillis / config.hostShare.count),
+        memoryBytes: Math.floor(options.host.memoryBytes / config.hostShare.count),
+        podsMax: 110,
+        leaseRenewMs: config.times.leaseRenewMs,
+        leaseDurationSeconds: Math.max(1, Math.round(config.times.nodeGraceMs / 1000)),
+        version: versionInfo().gitVersion,
+        system: options.host.system ?? { os: 'linux', architecture: 'amd64', kernel: '', image: '', machineId: '', bootId: '' },
+        limits: async () => (await ports.dataplane.capabilities()).limits,
+      },
+    });
+    const duties = createDuties({
+      clientOf,
+      clock,
+      random,
+      log: ports.log,
+      membership: replica,
+      proposer: replica,
+      disk: ports.disk,
+      life,
+      times: config.times,
+      manifests: options.manifests,
+      apiPort: config.api.port,
+    });
+    const routes = clusterRoutes({
+      ports,
+      keys,
+      records,
+      membership: replica,
+      wire,
+      status,
+      actors: () => [...duties.listActors(), ...kubelet.listActors()].map((actor) => ({ node: config.name, ...actor })),
+      removeContainers: () => kubelet.removeContainers().then(() => ports.dataplane.removeAll()),
+    });
+    const apiServer = createApiServer({
+      http: ports.http,
+      clock,
+      log: ports.log,
+      registry,
+      streams: wire,
+      config: {
+        version: versionInfo(),
+        serverAddress: `${config.api.host}:${config.api.port}`,
+        describe: (typeName, field) => options.descriptions[field === undefined ? typeName : `${typeName}.${field}`],
+      },
+      readinessChecks: [{ name: 'consensus', check: () => unreadyReason(replica) }],
+      extraRoutes: routes,
+    });
+    return {
+      life,
+      wire,
+      replica,
+      apiServer,
+      kubelet,
+      duties,
+      proxy: createProxy({ client: clientOf('system:kube-proxy'), clock, random, log: ports.log, dataplane: ports.dataplane }),
+      voters: createVoterManager({ membership: replica, clock, log: ports.log }),
+    };
+  }
+
+  async function startServing({ apiServer, life }: Parts): Promise<void> {
+    const { host, port, sharedPort } = config.api;
+    const podSide = nodeAddressOf(life.identity.podCidr);
+    await apiServer.start({
+      listen: [
+        { host, port },
+        // Pods reach this API server at the node's Pod-side address.
+        ...(host === '0.0.0.0' ? [] : [{ host: podSide, port }]),
+        ...(sharedPort === 0 ? [] : [{ host, port: sharedPort, shared: true }]),
+      ],
+      certificatePem: life.keys.serving.certificatePem,
+      privateKeyPem: life.keys.serving.privateKeyPem,
+      clientAuthorityPem: life.keys.trust.client,
+    });
+  }
+
+  function unreadyReason(replica: Replica): string | undefined {
+    const { leader, commitIndex, appliedIndex, voters, learners } = replica.status();
+    if (leader === undefined) return 'no leader is known';
+    if (commitIndex - appliedIndex > READY_LAG_MAX_ENTRIES) return `${commitIndex - appliedIndex} entries behind`;
+    if (!voters.includes(config.name) && !learners.includes(config.name)) return 'not a member of the cluster (yet)';
+    return undefined;
+  }
+
+  function status(): NodeStatus {
+    if (!parts) throw new Fault('NODE_NOT_STARTED', `node ${config.name} has not started`, 'later');
+    const { replica, kubelet, wire, life } = parts;
+    return {
+      name: config.name,
+      pid: options.host.pid,
+      version: VERSION,
+      clusterId: life.identity.clusterId,
+      ready: unreadyReason(replica) === undefined && kubelet.isReady(),
+      replica: replica.status(),
+      peers: wire.states(),
+    };
+  }
+
+  async function stop(): Promise<void> {
+    stopping = true;
+    if (!parts) return;
+    const { kubelet, proxy, duties, voters, replica, apiServer, wire } = parts;
+    voters.stop();
+    duties.stop();
+    kubelet.stop();
+    // Leadership moves while this node still answers; what is under way here ends on the new leader.
+    await step('hand over leadership', () => replica.stop({ transfer: true }));
+    await step('close the data plane', () => proxy.stop());
+    await step('close the API', () => apiServer.stop());
+    await step('close the links', () => wire.close());
+    log.info('stopped', { node: config.name });
+  }
+
+  /** One part that does not end well must not keep the others from ending. */
+  async function step(what: string, end: () => Promise<void>): Promise<void> {
+    try {
+      await end();
+    } catch (error) {
+      log.warn(`could not ${what}`, { error: messageOf(error) });
+    }
+  }
+
+  return { start, stop, status, inspect: () => parts?.replica };
+}

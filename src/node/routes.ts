@@ -1,0 +1,111 @@
+/**
+ * /cluster/v1: what nodes and the command line ask of a node that is not the Kubernetes API.
+ *   GET  ca                 the serving authority; open, its hash is in the join token
+ *   POST join               a new node, with the token's secret; forwarded to the leader
+ *   GET  status             this node, for system:masters
+ *   GET  actors             live actors, for system:masters
+ *   POST remove-containers  the operator takes the cluster down, for system:masters
+ */
+import { admitNode } from '#src/cluster/cluster.ts';
+import type { Keys } from '#src/cluster/identity.ts';
+import { parseJoinRequest, type JoinAnswer } from '#src/cluster/join.ts';
+import type { Records } from '#src/cluster/records.ts';
+import type { ExtraRoutes } from '#src/apiserver/apiserver.ts';
+import type { HttpRequest, HttpResponse } from '#src/ports/http.ts';
+import type { Ports } from '#src/ports/ports.ts';
+import type { Identity } from '#src/registry/client.ts';
+import type { Membership } from '#src/replica/membership.ts';
+import { Fault, isFault, messageOf } from '#src/std/fault.ts';
+import type { Wire } from '#src/wire/wire.ts';
+
+const PREFIX = '/cluster/v1/';
+const BODY = { bytesMax: 64 * 1024, timeoutMs: 5000 };
+const JOIN_TIMEOUT_MS = 15_000;
+const JOIN_METHOD = 'cluster.join';
+
+interface RouteOptions {
+  ports: Ports;
+  keys: Keys;
+  records: Records;
+  membership: Membership;
+  wire: Wire;
+  status: () => unknown;
+  actors: () => unknown[];
+  removeContainers: () => Promise<void>;
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+}
+
+export function clusterRoutes(options: RouteOptions): ExtraRoutes {
+  const { ports, keys, records, membership, wire } = options;
+  const admit = (body: unknown): Promise<JoinAnswer> => admitNode({ crypto: ports.crypto, clock: ports.clock, keys, records, membership }, parseJoinRequest(body));
+
+  wire.onRequest(JOIN_METHOD, (_from, payload) => admit(payload));
+
+  /** Only the leader changes the membership; any node may be asked. */
+  async function join(request: HttpRequest): Promise<Answer> {
+    let body: unknown;
+    try {
+      body = JSON.parse(new TextDecoder().decode(await request.body(BODY)));
+    } catch (error) {
+      throw isFault(error) ? error : new Fault('CLUSTER_JOIN_REQUEST', 'the body of the join request is no JSON', 'never', error);
+    }
+    parseJoinRequest(body);
+    const { leader, self } = membership.status();
+    if (leader === undefined) throw new Fault('CLUSTER_NO_LEADER', 'the cluster has no leader at the moment', 'later');
+    if (leader === self) return { status: 200, body: await admit(body) };
+    return { status: 200, body: await wire.request(leader, JOIN_METHOD, body, { timeoutMs: JOIN_TIMEOUT_MS }) };
+  }
+
+  async function answer(request: HttpRequest, route: string, identity: Identity | undefined): Promise<Answer | 'ca'> {
+    const what = `${request.method} ${route}`;
+    if (what === 'GET ca') return 'ca';
+    if (what === 'POST join') return await join(request);
+    if (!identity?.groups.includes('system:masters')) {
+      return { status: identity ? 403 : 401, body: { message: `${PREFIX}${route} is for administrators (group system:masters)` } };
+    }
+    switch (what) {
+      case 'GET status':
+        return { status: 200, body: options.status() };
+      case 'GET actors':
+        return { status: 200, body: { actors: options.actors() } };
+      case 'POST remove-containers':
+        await options.removeContainers();
+        return { status: 200, body: {} };
+      default:
+        return { status: 404, body: { message: `there is no ${what} here` } };
+    }
+  }
+
+  function refusal(error: unknown): Answer {
+    if (!isFault(error)) return { status: 500, body: { message: messageOf(error) } };
+    const status = error.code === 'CLUSTER_TOKEN' ? 401 : error.retry === 'never' ? (error.code === 'CLUSTER_NAME_TAKEN' ? 409 : 400) : 503;
+    return { status, body: { code: error.code, message: error.message } };
+  }
+
+  async function serve(request: HttpRequest, response: HttpResponse, route: string, identity: Identity | undefined): Promise<void> {
+    let result: Answer | 'ca';
+    try {
+      result = await answer(request, route, identity);
+    } catch (error) {
+      result = refusal(error);
+    }
+    if (result === 'ca') {
+      response.head(200, { 'content-type': 'application/x-pem-file' });
+      response.end(new TextEncoder().encode(keys.trust.serving));
+      return;
+    }
+    response.head(result.status, { 'content-type': 'application/json' });
+    response.end(new TextEncoder().encode(JSON.stringify(result.body)));
+  }
+
+  return (request, response, identity) => {
+    const path = request.url.split('?')[0] ?? '';
+    if (!path.startsWith(PREFIX)) return false;
+    void serve(request, response, path.slice(PREFIX.length), identity);
+    return true;
+  };
+}
