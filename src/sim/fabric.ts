@@ -90,7 +90,7 @@ export class Fabric {
     if (host !== undefined) this.#homes.set(host, place);
     if (before) {
       before.state = 'gone';
-      for (const pipe of [...this.#stalled]) if (pipe.to === before) pipe.resume();
+      for (const pipe of this.#stalled) if (pipe.to === before) pipe.resume();
     }
     return place;
   }
@@ -109,7 +109,7 @@ export class Fabric {
       if (left.length === 0) this.#listeners.delete(key);
       else this.#listeners.set(key, left);
     }
-    if (kind === 'process') for (const end of [...place.ends]) end.close('the connection broke');
+    if (kind === 'process') for (const end of place.ends) end.close('the connection broke');
     place.ends.clear();
   }
 
@@ -120,7 +120,7 @@ export class Fabric {
 
   heal(from: string, to: string): void {
     if (!this.#cut.delete(`${from}>${to}`)) return;
-    for (const pipe of [...this.#stalled]) if (pipe.from.name === from && pipe.to.name === to) pipe.resume();
+    for (const pipe of this.#stalled) if (pipe.from.name === from && pipe.to.name === to) pipe.resume();
   }
 
   isCut(from: string, to: string): boolean {

@@ -15,11 +15,9 @@ import type {
   HttpServeOptions,
 } from '#src/ports/http.ts';
 import { Fault, isFault } from '#src/std/fault.ts';
-import type { World } from './clock.ts';
 import { describeCertificate, holdsKey, verifyCertificate } from './crypto.ts';
 import type { End, Fabric, Listener, Place } from './fabric.ts';
 import type { SimNetwork } from './network.ts';
-import type { Prng } from './prng.ts';
 
 const highWaterBytes = 256 * 1024;
 const headBytes = 300;
@@ -59,7 +57,7 @@ type Message =
   | { type: 'chunk'; chunk: Uint8Array }
   | { type: 'end' };
 
-export function createSimHttp({ network }: { world: World; prng: Prng; network: SimNetwork }): SimHttp {
+export function createSimHttp({ network }: { network: SimNetwork }): SimHttp {
   return {
     of(name) {
       const place = network.fabric.place(name);
