@@ -76,6 +76,8 @@ export class Fabric {
   readonly #homes = new Map<string, Place>();
   #nextPort = firstEphemeralPort;
   quality: Quality = lanQuality;
+  /** Told of every item that is sent. */
+  observe: (sent: { from: string; to: string; bytes: number }) => void = () => undefined;
 
   constructor(world: World, prng: Prng) {
     this.world = world;
@@ -277,6 +279,7 @@ class Pipe {
 
   push(item: unknown, bytes: number, end?: string): void {
     const { world } = this.#fabric;
+    this.#fabric.observe({ from: this.from.name, to: this.to.name, bytes });
     this.#wireFreeMs = Math.max(world.nowMs(), this.#wireFreeMs) + bytes / bytesPerMs;
     const dueMs = Math.max(this.#lastDueMs, this.#wireFreeMs + this.#fabric.latencyMs(this.from.name, this.to.name));
     this.#lastDueMs = dueMs;
