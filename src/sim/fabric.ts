@@ -125,6 +125,17 @@ export class Fabric {
     for (const pipe of this.#stalled) if (pipe.from.name === from && pipe.to.name === to) pipe.resume();
   }
 
+  healAll(): void {
+    for (const way of this.#cut) {
+      const [from = '', to = ''] = way.split('>');
+      this.heal(from, to);
+    }
+  }
+
+  names(): string[] {
+    return [...this.#places.keys()];
+  }
+
   isCut(from: string, to: string): boolean {
     return this.#cut.has(`${from}>${to}`);
   }

@@ -20,6 +20,11 @@ export interface SimNetwork {
   /** Nothing passes from `a` to `b` any more, and with `oneWay` false (the default) nothing back. */
   partition(a: string, b: string, options?: { oneWay?: boolean }): void;
   heal(a: string, b: string): void;
+  /** Only what goes from `from` to `to`. */
+  healWay(from: string, to: string): void;
+  healAll(): void;
+  /** All places that have ever entered. */
+  names(): string[];
   setQuality(quality: Quality): void;
   crash(name: string, kind: 'power' | 'process'): void;
 }
@@ -43,6 +48,9 @@ export function createSimNetwork({ world, prng }: { world: World; prng: Prng }):
       fabric.heal(a, b);
       fabric.heal(b, a);
     },
+    healWay: (from, to) => fabric.heal(from, to),
+    healAll: () => fabric.healAll(),
+    names: () => fabric.names(),
     setQuality(quality) {
       fabric.quality = quality;
     },
