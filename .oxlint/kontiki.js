@@ -16,21 +16,61 @@ const MAY_IMPORT = {
   actors: ['std', 'api', 'pkg:xstate'],
   registry: ['std', 'ports', 'api', 'store/command.ts', 'store/view.ts', 'replica/proposer.ts', 'replica/reader.ts'],
   apiserver: ['std', 'ports', 'api', 'registry', 'wire/peers.ts', 'wire/streams.ts'],
-  controllers: ['std', 'ports', 'api', 'registry/client.ts', 'registry/informer.ts', 'registry/event-recorder.ts', 'actors', 'pkg:xstate'],
+  controllers: [
+    'std',
+    'ports',
+    'api',
+    'registry/client.ts',
+    'registry/informer.ts',
+    'registry/event-recorder.ts',
+    'actors',
+    'pkg:xstate',
+  ],
   scheduler: ['std', 'ports', 'api', 'registry/client.ts', 'registry/informer.ts', 'registry/event-recorder.ts'],
   proxy: ['std', 'ports', 'api', 'registry/client.ts', 'registry/informer.ts', 'registry/event-recorder.ts'],
   dns: ['std', 'ports', 'api', 'registry/client.ts', 'registry/informer.ts', 'registry/event-recorder.ts'],
   kubelet: [
-    'std', 'ports', 'api', 'registry/client.ts', 'registry/informer.ts', 'registry/event-recorder.ts',
-    'wire/peers.ts', 'wire/streams.ts', 'actors', 'pkg:xstate',
+    'std',
+    'ports',
+    'api',
+    'registry/client.ts',
+    'registry/informer.ts',
+    'registry/event-recorder.ts',
+    'wire/peers.ts',
+    'wire/streams.ts',
+    'actors',
+    'pkg:xstate',
   ],
   cluster: [
-    'std', 'ports', 'api', 'registry/client.ts', 'replica/membership.ts', 'replica/proposer.ts', 'replica/reader.ts',
-    'store/command.ts', 'store/view.ts', 'raft/types.ts',
+    'std',
+    'ports',
+    'api',
+    'registry/client.ts',
+    'replica/membership.ts',
+    'replica/proposer.ts',
+    'replica/reader.ts',
+    'store/command.ts',
+    'store/view.ts',
+    'raft/types.ts',
   ],
   node: [
-    'std', 'ports', 'raft', 'wal', 'wire', 'store', 'replica', 'api', 'registry', 'apiserver', 'actors', 'controllers',
-    'scheduler', 'kubelet', 'proxy', 'dns', 'cluster',
+    'std',
+    'ports',
+    'raft',
+    'wal',
+    'wire',
+    'store',
+    'replica',
+    'api',
+    'registry',
+    'apiserver',
+    'actors',
+    'controllers',
+    'scheduler',
+    'kubelet',
+    'proxy',
+    'dns',
+    'cluster',
   ],
   drivers: ['std', 'ports', 'pkg:*', 'node:*'],
   sim: ['std', 'ports', 'node', 'raft', 'store', 'registry/client.ts', 'api', 'replica'],
@@ -59,7 +99,11 @@ function importedPlace(source, filename) {
     return { folder: rest.split('/')[0], path: rest };
   }
   if (source.startsWith('#actors/')) return { folder: 'actors', path: 'actors' };
-  if (source.startsWith('..') && placeOf(filename) !== undefined) return { escapes: true };
+  if (source.startsWith('.') && placeOf(filename) !== undefined) {
+    // Inside one folder of the table, subfolders included, relative paths are fine.
+    const resolved = new URL(source, `file://${filename.replaceAll('\\', '/')}`).pathname;
+    return placeOf(resolved) === placeOf(filename) ? undefined : { escapes: true };
+  }
   return undefined;
 }
 
@@ -85,8 +129,10 @@ const importBoundaries = {
       }
       const target = importedPlace(source, context.filename);
       if (target?.escapes) {
-        const nested = /\/(?:src|actors)\/.+\/.+\//.test(context.filename.replaceAll('\\', '/'));
-        if (!nested) context.report({ node, message: `Across folders import '#src/…' or '#actors/…', so that each layer crossing shows (got '${source}').` });
+        context.report({
+          node,
+          message: `Across folders import '#src/…' or '#actors/…', so that each layer crossing shows (got '${source}').`,
+        });
         return;
       }
       if (!target || target.folder === place) return;
@@ -107,11 +153,18 @@ const packageHome = {
     return eachImport((node, source) => {
       if (typeof source !== 'string' || source.startsWith('.') || source.startsWith('#')) return;
       if (source.startsWith('node:')) {
-        if (!allowed.includes('node:*')) context.report({ node, message: `'${source}' belongs in src/drivers behind a port, so that the simulator can replace it.` });
+        if (!allowed.includes('node:*'))
+          context.report({
+            node,
+            message: `'${source}' belongs in src/drivers behind a port, so that the simulator can replace it.`,
+          });
         return;
       }
       if (allowed.includes('pkg:*') || allowed.includes(`pkg:${source.split('/')[0]}`)) return;
-      context.report({ node, message: `'${source}' has another home: dockerode, ws, x509 and yaml in drivers, msgpackr in wire, xstate in actors and its hosts (DESIGN §3).` });
+      context.report({
+        node,
+        message: `'${source}' has another home: dockerode, ws, x509 and yaml in drivers, msgpackr in wire, xstate in actors and its hosts (DESIGN §3).`,
+      });
     });
   },
 };
@@ -140,7 +193,11 @@ const portsOnly = {
         for (const statement of node.body) {
           const declaration = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement;
           if (declaration?.type === 'VariableDeclaration' && declaration.kind !== 'const' && !declaration.declare) {
-            context.report({ node: declaration, message: 'No mutable module state: two simulated nodes share a process. Keep it in an object that the composition root makes.' });
+            context.report({
+              node: declaration,
+              message:
+                'No mutable module state: two simulated nodes share a process. Keep it in an object that the composition root makes.',
+            });
           }
         }
       },
@@ -148,7 +205,8 @@ const portsOnly = {
         if (node.object.type !== 'Identifier' || node.property.type !== 'Identifier' || node.computed) return;
         const name = `${node.object.name}.${node.property.name}`;
         if (name === 'Date.now') context.report({ node, message: 'Use Clock.wallMs(): the simulator owns time.' });
-        if (name === 'Math.random') context.report({ node, message: 'Use the Random port: a failure must replay from its seed.' });
+        if (name === 'Math.random')
+          context.report({ node, message: 'Use the Random port: a failure must replay from its seed.' });
       },
       NewExpression(node) {
         if (node.callee.type === 'Identifier' && node.callee.name === 'Date' && node.arguments.length === 0) {
@@ -161,7 +219,10 @@ const portsOnly = {
         for (const reference of globalScope.through) {
           const replacement = GLOBALS[reference.identifier.name];
           if (replacement) {
-            context.report({ node: reference.identifier, message: `'${reference.identifier.name}' is an effect; use ${replacement}, so that the simulator can replace it.` });
+            context.report({
+              node: reference.identifier,
+              message: `'${reference.identifier.name}' is an effect; use ${replacement}, so that the simulator can replace it.`,
+            });
           }
         }
       },

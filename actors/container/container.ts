@@ -9,7 +9,7 @@
  * Imports: xstate. Never: Docker, clocks.
  */
 import { assign, setup } from 'xstate';
-import { stepperOf, type MachineState, type Stepper } from '../step.ts';
+import { stepperOf, type MachineState, type Stepper } from '#actors/step.ts';
 
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
 
@@ -62,7 +62,7 @@ const ranLong = (context: ContainerContext, atMs: number): boolean =>
 export const containerMachine = setup({
   types: { context: {} as ContainerContext, events: {} as ContainerEvent, input: {} as ContainerContext },
   actions: {
-    intent: (_, _params: ContainerIntent) => undefined,
+    intent: (_context, _params: ContainerIntent) => undefined,
     noteExit: assign(({ context, event }) => {
       if (event.type !== 'EXITED') return {};
       return ranLong(context, event.atMs) ? { backoffMs: 0 } : {};

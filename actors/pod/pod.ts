@@ -10,7 +10,7 @@
  * Imports: xstate.
  */
 import { assign, setup } from 'xstate';
-import { stepperOf, type MachineState, type Stepper } from '../step.ts';
+import { stepperOf, type MachineState, type Stepper } from '#actors/step.ts';
 
 export interface PodContext {
   /** Sandboxes made so far; the next one's attempt. */
@@ -37,6 +37,8 @@ export type PodIntent =
   | { kind: 'startContainers' }
   /** Every container: STOP; answer STOPPED when all are done. */
   | { kind: 'stopContainers' }
+  /** All is over: what still runs in the sandbox ends, its address is free; containers stay for their logs. */
+  | { kind: 'retire' }
   /** What is left of a lost sandbox. */
   | { kind: 'dropSandbox' }
   /** Sandbox, volumes, address; answer CLEANED. */
@@ -51,7 +53,7 @@ const RETRY_MAX_MS = 60_000;
 export const podMachine = setup({
   types: { context: {} as PodContext, events: {} as PodEvent, input: {} as PodContext },
   actions: {
-    intent: (_, _params: PodIntent) => undefined,
+    intent: (_context, _params: PodIntent) => undefined,
   },
 }).createMachine({
   id: 'pod',
@@ -95,7 +97,7 @@ export const podMachine = setup({
       on: { STOPPED: 'preparing', DELETE: 'terminating' },
     },
     /** Succeeded or Failed: the sandbox is no longer needed, containers stay for their logs. */
-    finished: { on: { DELETE: 'terminating' } },
+    finished: { entry: { type: 'intent', params: { kind: 'retire' } }, on: { DELETE: 'terminating' } },
     terminating: {
       entry: { type: 'intent', params: { kind: 'stopContainers' } },
       on: { STOPPED: 'cleaning' },
@@ -156,6 +158,8 @@ export function entryIntents(state: MachineState<PodContext>): PodIntent[] {
       return [{ kind: 'startContainers' }];
     case 'lost':
       return [{ kind: 'dropSandbox' }];
+    case 'finished':
+      return [{ kind: 'retire' }];
     case 'terminating':
       return [{ kind: 'stopContainers' }];
     default:

@@ -43,22 +43,31 @@ function readManifests(): KubeObject[] {
     .filter((object) => object !== null);
 }
 
-/** Texts for `kubectl explain`, made at install time; without them the rest works. */
-function readDescriptions(): Record<string, string> {
-  try {
-    return JSON.parse(
-      readFileSync(fileURLToPath(new URL('../../.cache/descriptions.json', import.meta.url)), 'utf8'),
-    ) as Record<string, string>;
-  } catch {
-    return {}; // Not made on this machine.
-  }
+/** Texts for `kubectl explain`, made at install time and read when first asked for; without them the rest works. */
+function lazyDescriptions(): (typeName: string, field: string) => string | undefined {
+  let texts: Record<string, string> | undefined;
+  return (typeName, field) => {
+    if (!texts) {
+      try {
+        const file = fileURLToPath(new URL('../../.cache/descriptions.json', import.meta.url));
+        texts = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+      } catch {
+        texts = {}; // Not made on this machine.
+      }
+    }
+    return texts[field === '' ? typeName : `${typeName}.${field}`];
+  };
 }
 
 /** Ranges the host routes already, so that the cluster chooses others. */
 function hostRoutes(): string[] {
   try {
     const lines = readFileSync('/proc/net/route', 'utf8').trim().split('\n').slice(1);
-    const address = (hex: string): string => (hex.match(/../g) ?? []).toReversed().map((byte) => parseInt(byte, 16)).join('.');
+    const address = (hex: string): string =>
+      (hex.match(/../g) ?? [])
+        .toReversed()
+        .map((byte) => parseInt(byte, 16))
+        .join('.');
     return lines.flatMap((line) => {
       const [, destination = '', , , , , , mask = ''] = line.split('\t');
       const bits = [...parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length;
@@ -77,7 +86,14 @@ function firstLine(path: string): string {
   }
 }
 
-function systemFacts(): { os: string; architecture: string; kernel: string; image: string; machineId: string; bootId: string } {
+function systemFacts(): {
+  os: string;
+  architecture: string;
+  kernel: string;
+  image: string;
+  machineId: string;
+  bootId: string;
+} {
   const image = /^PRETTY_NAME="(.*)"$/m.exec(firstLine('/etc/os-release'))?.[1] ?? process.platform;
   return {
     os: process.platform,
@@ -121,9 +137,15 @@ export async function serverCommand(args: string[]): Promise<number> {
       log,
     },
     config,
-    host: { cpuMillis: cpus().length * 1000, memoryBytes: totalmem(), pid: process.pid, routes: hostRoutes(), system: systemFacts() },
+    host: {
+      cpuMillis: cpus().length * 1000,
+      memoryBytes: totalmem(),
+      pid: process.pid,
+      routes: hostRoutes(),
+      system: systemFacts(),
+    },
     manifests: readManifests(),
-    descriptions: readDescriptions(),
+    describe: lazyDescriptions(),
     onFatal(fault) {
       log.error(`this node cannot go on: ${fault.message}`, { code: fault.code });
       finished.resolve(1);

@@ -85,6 +85,7 @@ export async function runContainer(host: KubeletHost, options: RunOptions): Prom
   const { spec, event } = options;
   const image = spec.image ?? '';
   let step: 'pull' | 'config' | 'create' | 'start' = 'pull';
+  let made: string | undefined;
   try {
     const policy = policyOf(spec);
     const begun = host.clock.monotonicMs();
@@ -101,15 +102,29 @@ export async function runContainer(host: KubeletHost, options: RunOptions): Prom
     step = 'config';
     const wanted = await containerSpec(options);
     step = 'create';
-    if (options.superseded) await runtime.removeContainer(options.superseded.id);
+    if (options.superseded) await discard(host, options.superseded.id);
+    // Made by an earlier life of this node and never started: the engine may refuse a second one of this attempt.
+    if (options.replaced?.state === 'created') await discard(host, options.replaced.id);
     const { id } = await runtime.createContainer(options.sandboxId, wanted);
+    made = id;
     event('Normal', 'Created', `Created container: ${spec.name}`);
     step = 'start';
     await host.limitStarts(() => runtime.startContainer(id));
     event('Normal', 'Started', `Started container ${spec.name}`);
     return { ok: true, state: await runtime.inspectContainer(id) };
   } catch (error) {
+    // The same attempt is tried again, so what has not started must not stand in its way.
+    if (made !== undefined && step === 'start') await discard(host, made).catch(() => undefined); // Named by the next try.
     return failure(options, step, error);
+  }
+}
+
+/** Remove what may be gone already. */
+async function discard(host: KubeletHost, id: string): Promise<void> {
+  try {
+    await host.runtime.removeContainer(id);
+  } catch (error) {
+    if (!isFault(error, 'RUNTIME_NOT_FOUND')) throw error;
   }
 }
 

@@ -43,5 +43,5 @@ export interface KubeletHost {
   references(namespace: string): References;
   /** At most a few sandboxes start at once: it is CPU. */
   limitStarts<T>(start: () => Promise<T>): Promise<T>;
-  onGone(podUid: string): void;
+  onGone: (podUid: string) => void;
 }

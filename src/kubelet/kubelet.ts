@@ -60,14 +60,29 @@ export function createKubelet(options: {
   const { client, clock, random, runtime, dataplane, config } = options;
   const log = options.log.scope('kubelet');
   const workers = new Map<string, PodWorker>();
-  const pods = createInformer<Pod>({ client, clock, random, log, resource: PODS, options: { fieldSelector: `spec.nodeName=${config.nodeName}` } });
-  const services = createInformer<Service>({ client, clock, random, log, resource: { group: '', version: 'v1', resource: 'services' } });
+  const pods = createInformer<Pod>({
+    client,
+    clock,
+    random,
+    log,
+    resource: PODS,
+    options: { fieldSelector: `spec.nodeName=${config.nodeName}` },
+  });
+  const services = createInformer<Service>({
+    client,
+    clock,
+    random,
+    log,
+    resource: { group: '', version: 'v1', resource: 'services' },
+  });
   const events = createEventRecorder({ client, clock, log, random, component: 'kubelet', host: config.nodeName });
   const statusWriter = createStatusWriter({ client, clock, log });
   const keeper = createNodeKeeper({ client, clock, log, runtime, config });
   let stopped = false;
   /** A linearizable list of our Pods was seen in this process's life. */
   let proven = false;
+  /** The addresses of the sandboxes that run on were taken over. */
+  let recovered = false;
   let timer: Timer | undefined;
   let looking = false;
   let lookAgain = false;
@@ -104,7 +119,11 @@ export function createKubelet(options: {
     onGone: (podUid) => void workers.delete(podUid),
   };
 
-  async function getOptional<T extends ConfigMap | Secret>(resource: string, namespace: string, name: string): Promise<T | undefined> {
+  async function getOptional<T extends ConfigMap | Secret>(
+    resource: string,
+    namespace: string,
+    name: string,
+  ): Promise<T | undefined> {
     try {
       return await client.get<T>({ group: '', version: 'v1', resource }, name, { namespace });
     } catch (error) {
@@ -119,7 +138,10 @@ export function createKubelet(options: {
   }
 
   function partOf(seen: RuntimeView, podUid: string): RuntimeView {
-    return { sandboxes: seen.sandboxes.filter((s) => s.podUid === podUid), containers: seen.containers.filter((c) => c.podUid === podUid) };
+    return {
+      sandboxes: seen.sandboxes.filter((s) => s.podUid === podUid),
+      containers: seen.containers.filter((c) => c.podUid === podUid),
+    };
   }
 
   /** One look: workers for new Pods, news for the others, an end for what no Pod explains. */
@@ -149,14 +171,19 @@ export function createKubelet(options: {
   async function lookOnce(): Promise<void> {
     const seen = await runtimeView();
     if (stopped) return;
+    // Before any Pod is given an address: what still runs keeps its own, whether it is adopted or not.
+    if (!recovered) {
+      for (const { podUid, ip, state } of seen.sandboxes)
+        if (ip !== undefined && state === 'ready') host.addresses.adopt(podUid, ip);
+      recovered = true;
+    }
     for (const pod of pods.list()) {
       const uid = pod.metadata.uid ?? '';
       const worker = workers.get(uid);
       if (worker) worker.observe(partOf(seen, uid));
-      else await adopt(pod, partOf(seen, uid));
-      if (stopped) return;
+      else adopt(pod, partOf(seen, uid));
     }
-    for (const worker of [...workers.values()]) {
+    for (const worker of workers.values()) {
       const { namespace, name } = worker.pod.metadata;
       const stored = pods.get(namespace, name ?? '');
       if (stored?.metadata.uid === worker.uid) continue;
@@ -167,21 +194,36 @@ export function createKubelet(options: {
     if (proven) await removeUnexplained(seen);
   }
 
-  async function adopt(pod: Pod, seen: RuntimeView): Promise<void> {
+  /** Not awaited: one Pod whose volumes hang must not hold up the others. */
+  function adopt(pod: Pod, seen: RuntimeView): void {
     const uid = pod.metadata.uid ?? '';
-    if ((pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') && seen.sandboxes.length === 0 && pod.metadata.deletionTimestamp === undefined) return;
+    if (
+      (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') &&
+      seen.sandboxes.length === 0 &&
+      pod.metadata.deletionTimestamp === undefined
+    )
+      return;
     const worker = new PodWorker(host, pod, seen);
     workers.set(uid, worker);
-    if (seen.sandboxes.length > 0) log.info('adopted a pod that ran on', { pod: pod.metadata.name, containers: seen.containers.length });
-    await worker.activate();
+    if (seen.sandboxes.length > 0)
+      log.info('adopted a pod that ran on', { pod: pod.metadata.name, containers: seen.containers.length });
+    worker
+      .activate()
+      .catch((error: unknown) =>
+        log.error('a pod could not be taken up', { pod: pod.metadata.name, error: messageOf(error) }),
+      );
   }
 
   async function removeUnexplained(seen: RuntimeView): Promise<void> {
     const explained = new Set([...workers.keys(), ...pods.list().map((pod) => pod.metadata.uid ?? '')]);
     const strangers = seen.sandboxes.filter((sandbox) => !explained.has(sandbox.podUid));
     for (const sandbox of strangers) {
-      log.info('removing a sandbox whose pod is not of this node any more', { sandbox: sandbox.id, pod: sandbox.podUid });
-      for (const container of seen.containers.filter((c) => c.sandboxId === sandbox.id)) await runtime.removeContainer(container.id);
+      log.info('removing a sandbox whose pod is not of this node any more', {
+        sandbox: sandbox.id,
+        pod: sandbox.podUid,
+      });
+      for (const container of seen.containers.filter((c) => c.sandboxId === sandbox.id))
+        await runtime.removeContainer(container.id);
       await dataplane.detachPod(sandbox.podUid);
       await runtime.removeSandbox(sandbox.id);
       await runtime.removeVolumes(sandbox.podUid);
@@ -225,7 +267,15 @@ export function createKubelet(options: {
     void prove();
   }
 
-  serveStreams({ peers: options.peers, clock, runtime, workerOf: (namespace, name) => [...workers.values()].find((w) => w.pod.metadata.namespace === namespace && w.pod.metadata.name === name && !w.isGone) });
+  serveStreams({
+    peers: options.peers,
+    clock,
+    runtime,
+    workerOf: (namespace, name) =>
+      [...workers.values()].find(
+        (w) => w.pod.metadata.namespace === namespace && w.pod.metadata.name === name && !w.isGone,
+      ),
+  });
 
   return {
     start() {

@@ -24,7 +24,13 @@ export interface NodeKeeper {
   stop(): void;
 }
 
-export function createNodeKeeper(options: { client: Client; clock: Clock; log: Log; runtime: Runtime; config: KubeletConfig }): NodeKeeper {
+export function createNodeKeeper(options: {
+  client: Client;
+  clock: Clock;
+  log: Log;
+  runtime: Runtime;
+  config: KubeletConfig;
+}): NodeKeeper {
   const { client, clock, log, runtime, config } = options;
   let timer: Timer | undefined;
   let stopped = false;
@@ -38,7 +44,14 @@ export function createNodeKeeper(options: { client: Client; clock: Clock; log: L
     const make = (type: string, holds: boolean, reason: string, message: string): NodeCondition => {
       const status = holds ? 'True' : 'False';
       const old = before.find((condition) => condition.type === type);
-      return { type, status, lastHeartbeatTime: now, lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now, reason, message };
+      return {
+        type,
+        status,
+        lastHeartbeatTime: now,
+        lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now,
+        reason,
+        message,
+      };
     };
     return [
       make('MemoryPressure', false, 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
@@ -56,7 +69,12 @@ export function createNodeKeeper(options: { client: Client; clock: Clock; log: L
     await runtime.ping(PING_TIMEOUT_MS).catch((error: unknown) => (runtimeError = messageOf(error)));
     const info = await runtime.info();
     const limits = [...info.limits, ...(await config.limits())];
-    const capacity = { cpu: quantityOfCpu(config.cpuMillis), 'ephemeral-storage': '0', memory: `${Math.floor(config.memoryBytes / 1024)}Ki`, pods: String(config.podsMax) };
+    const capacity = {
+      cpu: quantityOfCpu(config.cpuMillis),
+      'ephemeral-storage': '0',
+      memory: `${Math.floor(config.memoryBytes / 1024)}Ki`,
+      pods: String(config.podsMax),
+    };
     const { system } = config;
     return {
       apiVersion: 'v1',
@@ -109,12 +127,25 @@ export function createNodeKeeper(options: { client: Client; clock: Clock; log: L
       if (!isApiError(error, 'NotFound')) throw error;
     }
     const node = await nodeObject(before);
-    const shape = JSON.stringify([node.metadata.labels, node.status?.conditions?.map((c) => [c.type, c.status, c.message]), node.status?.capacity, node.status?.nodeInfo]);
+    const shape = JSON.stringify([
+      node.metadata.labels,
+      node.status?.conditions?.map((c) => [c.type, c.status, c.message]),
+      node.status?.capacity,
+      node.status?.nodeInfo,
+    ]);
     const ownReady = before?.status?.conditions?.find((c) => c.type === 'Ready')?.status;
-    const isDue = clock.monotonicMs() - reportedMs > REPORT_MS || shape !== reported || ownReady !== node.status?.conditions?.find((c) => c.type === 'Ready')?.status;
+    const isDue =
+      clock.monotonicMs() - reportedMs > REPORT_MS ||
+      shape !== reported ||
+      ownReady !== node.status?.conditions?.find((c) => c.type === 'Ready')?.status;
     if (!before) before = await client.create<Node>(NODES, node);
     else if (!isDue) return;
-    else if (!sameLabels(before, node)) before = await client.update<Node>(NODES, { ...before, metadata: node.metadata, ...(node.spec ? { spec: node.spec } : {}) });
+    else if (!sameLabels(before, node))
+      before = await client.update<Node>(NODES, {
+        ...before,
+        metadata: node.metadata,
+        ...(node.spec ? { spec: node.spec } : {}),
+      });
     const { resourceVersion: _, ...metadata } = before.metadata;
     await client.update<Node>(NODES, { ...node, metadata }, { subresource: 'status' });
     ready = node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
@@ -133,7 +164,16 @@ export function createNodeKeeper(options: { client: Client; clock: Clock; log: L
     }
     const spec = { holderIdentity: config.nodeName, leaseDurationSeconds: config.leaseDurationSeconds, renewTime: now };
     if (!lease) {
-      lease = await client.create<Lease>(LEASES, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: config.nodeName, namespace: LEASE_NAMESPACE }, spec }, { namespace: LEASE_NAMESPACE });
+      lease = await client.create<Lease>(
+        LEASES,
+        {
+          apiVersion: 'coordination.k8s.io/v1',
+          kind: 'Lease',
+          metadata: { name: config.nodeName, namespace: LEASE_NAMESPACE },
+          spec,
+        },
+        { namespace: LEASE_NAMESPACE },
+      );
       return;
     }
     try {
@@ -171,5 +211,8 @@ function quantityOfCpu(millis: number): string {
 }
 
 function sameLabels(a: Node, b: Node): boolean {
-  return Object.entries(b.metadata.labels ?? {}).every(([key, value]) => a.metadata.labels?.[key] === value) && a.spec?.podCIDR === b.spec?.podCIDR;
+  return (
+    Object.entries(b.metadata.labels ?? {}).every(([key, value]) => a.metadata.labels?.[key] === value) &&
+    a.spec?.podCIDR === b.spec?.podCIDR
+  );
 }

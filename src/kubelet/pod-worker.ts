@@ -80,6 +80,8 @@ export class PodWorker {
   #timer: Timer | undefined;
   #volumeTimer: Timer | undefined;
   #transitions: WorkerView['transitions'] = [];
+  /** What is being made; a clean-up that did not wait for it would leave it behind. */
+  readonly #making = new Set<Promise<void>>();
   #closed = false;
   /** Ended by the clean-up of a Pod that the API no longer has: nothing to delete there. */
   #goneFromApi = false;
@@ -104,6 +106,7 @@ export class PodWorker {
   /** Begin to act; a Pod whose containers run on is adopted as it is. */
   async activate(): Promise<void> {
     const { runtime, addresses, log } = this.#host;
+    const derived = this.#state;
     if (this.#sandbox?.state === 'ready') {
       if (this.#sandbox.ip !== undefined) addresses.adopt(this.uid, this.#sandbox.ip);
       try {
@@ -119,7 +122,8 @@ export class PodWorker {
     }
     this.#note('derive', '', this.#state.value);
     for (const tracked of this.#containers) this.#resume(tracked);
-    for (const intent of entryIntents(this.#state)) this.#perform(intent);
+    // Deleted or lost in the meantime: the transition has given its intents already.
+    if (this.#state === derived) for (const intent of entryIntents(derived)) this.#perform(intent);
     if (hasLiveVolumes(this.#pod)) this.#refreshVolumesLater();
     this.#report();
   }
@@ -345,7 +349,7 @@ export class PodWorker {
   #perform(intent: PodIntent): void {
     switch (intent.kind) {
       case 'prepare':
-        this.#run(() => this.#prepare(intent.attempt));
+        this.#make(() => this.#prepare(intent.attempt));
         break;
       case 'startInit':
         this.#progressInit();
@@ -359,11 +363,14 @@ export class PodWorker {
         for (const tracked of this.#containers) this.#sendContainer(tracked, { type: 'STOP' });
         this.#afterContainer();
         break;
+      case 'retire':
+        void this.#run(() => this.#retire());
+        break;
       case 'dropSandbox':
-        this.#run(() => this.#dropSandbox());
+        void this.#run(() => this.#dropSandbox());
         break;
       case 'cleanUp':
-        this.#run(async () => {
+        void this.#run(async () => {
           try {
             await this.#cleanUp();
             this.#send({ type: 'CLEANED' });
@@ -377,7 +384,7 @@ export class PodWorker {
         });
         break;
       case 'forget':
-        this.#run(() => this.#forget());
+        void this.#run(() => this.#forget());
         break;
       case 'timer':
         this.#timer?.cancel();
@@ -387,10 +394,17 @@ export class PodWorker {
   }
 
   /** Start an asynchronous intent; what it throws is a mistake, and is loud. */
-  #run(work: () => Promise<void>): void {
-    work().catch((error: unknown) =>
+  #run(work: () => Promise<void>): Promise<void> {
+    return work().catch((error: unknown) =>
       this.#host.log.error('a pod intent failed', { pod: this.#pod.metadata.name, error: messageOf(error) }),
     );
+  }
+
+  /** The same for what makes sandboxes and containers. */
+  #make(work: () => Promise<void>): void {
+    const making = this.#run(work);
+    this.#making.add(making);
+    void making.then(() => this.#making.delete(making));
   }
 
   async #prepare(attempt: number): Promise<void> {
@@ -450,6 +464,8 @@ export class PodWorker {
     const sandbox = this.#sandbox;
     this.#sandbox = undefined;
     for (const tracked of this.#containers) {
+      // Done for good under its restart policy: a new sandbox does not run it again.
+      if (!tracked.isInit && tracked.state.value === 'done' && tracked.current) continue;
       tracked.prober?.stop();
       tracked.timer?.cancel();
       tracked.started = false;
@@ -474,8 +490,29 @@ export class PodWorker {
     this.#send({ type: 'STOPPED' });
   }
 
+  /** Kubernetes, too, gives the network of a finished Pod back; its address stays in the status as history. */
+  async #retire(): Promise<void> {
+    const { runtime, dataplane, addresses, log } = this.#host;
+    const sandbox = this.#sandbox;
+    if (sandbox?.state !== 'ready') return;
+    for (const tracked of this.#containers) tracked.prober?.stop();
+    this.#sandbox = { ...sandbox, state: 'notReady' };
+    try {
+      await dataplane.detachPod(this.uid);
+      await runtime.stopSandbox(sandbox.id);
+      addresses.release(this.uid);
+    } catch (error) {
+      log.warn('the sandbox of a finished pod stays until the pod is deleted', {
+        pod: this.#pod.metadata.name,
+        error: messageOf(error),
+      });
+    }
+    this.#report();
+  }
+
   async #cleanUp(): Promise<void> {
     const { runtime, dataplane, addresses } = this.#host;
+    await Promise.all(this.#making);
     const all = await runtime.listSandboxes();
     const containers = (await runtime.listContainers()).filter((state) => state.podUid === this.uid);
     for (const container of containers) await runtime.removeContainer(container.id);
@@ -486,7 +523,7 @@ export class PodWorker {
   }
 
   async #forget(): Promise<void> {
-    const { client, statusWriter, log, onGone } = this.#host;
+    const { client, statusWriter, log } = this.#host;
     statusWriter.forget(this.uid);
     const { namespace = '', name = '' } = this.#pod.metadata;
     if (!this.#goneFromApi) {
@@ -500,20 +537,20 @@ export class PodWorker {
         if (!isApiError(error, 'NotFound') && !isApiError(error, 'Conflict')) {
           log.debug('the last delete waits for the API', { pod: name, error: messageOf(error) });
           if (!this.#closed)
-            this.#timer = this.#host.clock.after(FORGET_RETRY_MS, () => this.#run(() => this.#forget()));
+            this.#timer = this.#host.clock.after(FORGET_RETRY_MS, () => void this.#run(() => this.#forget()));
           return;
         }
       }
     }
     this.close();
-    onGone(this.uid);
+    this.#host.onGone(this.uid);
   }
 
   /** Grace is over: deleted with grace 0, or again with less. */
   #killNow(): void {
     for (const tracked of this.#containers) {
       if (tracked.current?.state === 'running')
-        this.#run(() => this.#host.runtime.signalContainer(tracked.current?.id ?? '', 'SIGKILL'));
+        void this.#run(() => this.#host.runtime.signalContainer(tracked.current?.id ?? '', 'SIGKILL'));
     }
   }
 
@@ -522,10 +559,10 @@ export class PodWorker {
   #performContainer(tracked: Tracked, intent: ContainerIntent): void {
     switch (intent.kind) {
       case 'run':
-        this.#run(() => this.#start(tracked, intent.attempt));
+        this.#make(() => this.#start(tracked, intent.attempt));
         break;
       case 'stop':
-        this.#run(() => this.#stop(tracked, intent.why));
+        void this.#run(() => this.#stop(tracked, intent.why));
         break;
       case 'timer':
         tracked.timer?.cancel();
@@ -549,7 +586,11 @@ export class PodWorker {
 
   async #start(tracked: Tracked, attempt: number): Promise<void> {
     const sandbox = this.#sandbox;
-    if (!sandbox) return;
+    if (!sandbox) {
+      // Lost since the intent: all of the Pod begins anew, or ends here if it was told to.
+      if (tracked.state.value === 'stopping') this.#sendContainer(tracked, { type: 'FAILED', reason: '', message: '' });
+      return;
+    }
     const result = await runContainer(this.#host, {
       pod: this.#pod,
       spec: tracked.spec,
@@ -574,7 +615,9 @@ export class PodWorker {
     tracked.started = false;
     tracked.ready = false;
     this.#sendContainer(tracked, { type: 'STARTED', atMs: result.state.startedAtMs ?? this.#host.clock.wallMs() });
+    // Read anew: the machine may have been told to stop while this was under way.
     if (result.state.state === 'exited') this.#exited(tracked, result.state);
+    else if (tracked.state.value === 'stopping') void this.#run(() => this.#stop(tracked, ''));
     else if (tracked.state.value === 'running') this.#probe(tracked, result.state);
   }
 
@@ -617,12 +660,8 @@ export class PodWorker {
 
   async #stop(tracked: Tracked, why: string): Promise<void> {
     const { current } = tracked;
-    if (!current || current.state !== 'running') {
-      // Being created: what comes of it is stopped when it has started, or is over if it never does.
-      if (tracked.state.value === 'stopping' && !current)
-        this.#sendContainer(tracked, { type: 'FAILED', reason: '', message: '' });
-      return;
-    }
+    // Being created: #start stops what comes of it, or tells that nothing came.
+    if (current?.state !== 'running') return;
     tracked.prober?.stop();
     tracked.ready = false;
     if (why === '') this.#event('Normal', 'Killing', `Stopping container ${tracked.spec.name}`, tracked);
@@ -655,7 +694,7 @@ export class PodWorker {
 
   #refreshVolumesLater(): void {
     this.#volumeTimer = this.#host.clock.after(VOLUME_REFRESH_MS, () => {
-      this.#run(async () => {
+      void this.#run(async () => {
         try {
           if (this.#state.value === 'running')
             await mountVolumes(this.#host.runtime, this.#pod, this.#facts(), this.#references());
@@ -725,6 +764,7 @@ function viewOf(tracked: Tracked): ContainerView {
   return {
     spec: tracked.spec,
     isInit: tracked.isInit,
+    isSidecar: tracked.isSidecar,
     machine: tracked.state.value,
     attempt,
     reason,

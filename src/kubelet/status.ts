@@ -13,6 +13,7 @@ import type { ContainerState } from '#src/ports/runtime.ts';
 export interface ContainerView {
   spec: Container;
   isInit: boolean;
+  isSidecar: boolean;
   /** Of the container's machine. */
   machine: string;
   attempt: number;
@@ -61,11 +62,11 @@ export function containerStatus(view: ContainerView, scheme: string, podInitiali
   if (current?.state === 'running') {
     state = { running: { startedAt: formatTime(current.startedAtMs ?? current.createdAtMs) } };
     if (previous?.state === 'exited') lastState = withScheme(terminated(previous));
-  } else if (current?.state === 'exited' && machine === 'backoff' && view.attempt >= 0) {
+  } else if (current?.state === 'exited' && machine === 'backoff' && view.message !== '') {
     state = {
       waiting: {
         reason: 'CrashLoopBackOff',
-        message: view.message || `back-off restarting failed container=${spec.name}`,
+        message: view.message,
       },
     };
     lastState = withScheme(terminated(current));
@@ -83,7 +84,8 @@ export function containerStatus(view: ContainerView, scheme: string, podInitiali
     name: spec.name,
     state,
     lastState,
-    ready: view.isInit ? current?.state === 'exited' && current.exitCode === 0 : running && view.ready,
+    ready:
+      view.isInit && !view.isSidecar ? current?.state === 'exited' && current.exitCode === 0 : running && view.ready,
     restartCount: view.attempt,
     image: spec.image ?? '',
     imageID: current?.imageId ?? '',
@@ -99,7 +101,13 @@ function phaseOf(view: PodView): string {
   const main = view.containers.filter((c) => !c.isInit);
   if (
     init.some(
-      (c) => c.machine === 'done' && c.current?.state === 'exited' && c.current.exitCode !== 0 && policy === 'Never',
+      // A sidecar that is ended with the Pod leaves with the code of its SIGTERM, which says nothing.
+      (c) =>
+        !c.isSidecar &&
+        c.machine === 'done' &&
+        c.current?.state === 'exited' &&
+        c.current.exitCode !== 0 &&
+        policy === 'Never',
     )
   )
     return 'Failed';
@@ -127,9 +135,12 @@ interface Wanted {
 function conditionsOf(view: PodView, phase: string): Wanted[] {
   const main = view.containers.filter((c) => !c.isInit);
   const pendingInit = view.containers
-    .filter((c) => c.isInit && !(c.current?.state === 'exited' && c.current.exitCode === 0))
+    .filter((c) => c.isInit && !(c.isSidecar ? c.started : c.current?.state === 'exited' && c.current.exitCode === 0))
     .map((c) => c.spec.name);
-  const unready = main.filter((c) => !(c.current?.state === 'running' && c.ready)).map((c) => c.spec.name);
+  // Sidecars count for readiness (KEP-753).
+  const unready = [...view.containers.filter((c) => c.isSidecar), ...main]
+    .filter((c) => !(c.current?.state === 'running' && c.ready))
+    .map((c) => c.spec.name);
   const finished = phase === 'Succeeded' || phase === 'Failed';
   const notReady: Omit<Wanted, 'type' | 'holds'> =
     phase === 'Succeeded'

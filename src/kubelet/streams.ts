@@ -48,20 +48,34 @@ export function serveStreams(options: {
     const worker = options.workerOf(header.namespace, header.pod);
     if (!worker) throw new Fault('KUBELET_NO_POD', `pod "${header.pod}" is not on this node (any more)`, 'never');
     const tracked = worker.containerNamed(header.container);
-    if (!tracked) throw new Fault('KUBELET_NO_CONTAINER', `container ${header.container} is not valid for pod ${header.pod}`, 'never');
+    if (!tracked)
+      throw new Fault(
+        'KUBELET_NO_CONTAINER',
+        `container ${header.container} is not valid for pod ${header.pod}`,
+        'never',
+      );
     return tracked;
   }
 
   async function serveLogs(header: LogHeader, stream: ByteStream): Promise<void> {
     const { current, previous, state } = containerOf(header);
-    const wanted = header.previous ? (state.value === 'backoff' || state.value === 'creating' ? (current ?? previous) : previous) : (current ?? previous);
+    const wanted = header.previous
+      ? state.value === 'backoff' || state.value === 'creating'
+        ? (current ?? previous)
+        : previous
+      : (current ?? previous);
     if (!wanted) {
       const why = header.previous
         ? `previous terminated container "${header.container}" in pod "${header.pod}" not found`
         : `container "${header.container}" in pod "${header.pod}" is waiting to start: ${state.context.reason || 'ContainerCreating'}`;
       throw new Fault('KUBELET_NO_LOG', why, 'never');
     }
-    const sinceMs = header.sinceTime !== undefined ? Date.parse(header.sinceTime) : header.sinceSeconds !== undefined ? clock.wallMs() - header.sinceSeconds * 1000 : undefined;
+    const sinceMs =
+      header.sinceTime !== undefined
+        ? Date.parse(header.sinceTime)
+        : header.sinceSeconds !== undefined
+          ? clock.wallMs() - header.sinceSeconds * 1000
+          : undefined;
     const source = await runtime.logs(wanted.id, {
       follow: header.follow ?? false,
       timestamps: header.timestamps ?? false,
@@ -75,9 +89,16 @@ export function serveStreams(options: {
 
   async function serveExec(header: ExecHeader, stream: ByteStream): Promise<void> {
     const { current } = containerOf(header);
-    if (current?.state !== 'running') throw new Fault('KUBELET_NOT_RUNNING', `container ${header.container} of pod ${header.pod} is not running`, 'never');
+    if (current?.state !== 'running')
+      throw new Fault(
+        'KUBELET_NOT_RUNNING',
+        `container ${header.container} of pod ${header.pod} is not running`,
+        'never',
+      );
     const terminal = { tty: header.tty, stdin: header.stdin };
-    const session = header.attach ? await runtime.attach(current.id, terminal) : await runtime.exec(current.id, { ...terminal, command: header.command });
+    const session = header.attach
+      ? await runtime.attach(current.id, terminal)
+      : await runtime.exec(current.id, { ...terminal, command: header.command });
     stream.onClose(() => session.cancel());
     void readInput(stream, session);
     void pump(stream, () => runSession(stream, session));
@@ -120,7 +141,13 @@ async function runSession(stream: ByteStream, session: ExecSession): Promise<voi
             details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] },
           };
   } catch (error) {
-    status = { metadata: {}, status: 'Failure', message: `error executing command in container: ${messageOf(error)}`, reason: 'InternalError', code: 500 };
+    status = {
+      metadata: {},
+      status: 'Failure',
+      message: `error executing command in container: ${messageOf(error)}`,
+      reason: 'InternalError',
+      code: 500,
+    };
   }
   await stream.write(frame(3, new TextEncoder().encode(JSON.stringify(status))));
 }

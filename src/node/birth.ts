@@ -60,14 +60,26 @@ async function bootstrap({ ports, config, mode, routes }: BirthOptions): Promise
 /** The store's first transaction as text: its bytes are JSON of ours. */
 function encodeBirth(birth: Birth): unknown {
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-  const operations = birth.transaction.operations.map((operation) => (operation.type === 'put' ? { ...operation, head: text(operation.head), tail: text(operation.tail) } : operation));
+  const operations = birth.transaction.operations.map((operation) =>
+    operation.type === 'put' ? { ...operation, head: text(operation.head), tail: text(operation.tail) } : operation,
+  );
   return { ...birth, transaction: { ...birth.transaction, operations } };
 }
 
 function decodeBirth(value: unknown): Birth {
-  const given = value as Omit<Birth, 'transaction'> & { transaction: { conditions: Birth['transaction']['conditions']; operations: { type: string; key: string; head: string; tail: string }[] } };
+  const given = value as Omit<Birth, 'transaction'> & {
+    transaction: {
+      conditions: Birth['transaction']['conditions'];
+      operations: { type: string; key: string; head: string; tail: string }[];
+    };
+  };
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-  const operations = given.transaction.operations.map(({ key, head, tail }) => ({ type: 'put' as const, key, head: bytes(head), tail: bytes(tail) }));
+  const operations = given.transaction.operations.map(({ key, head, tail }) => ({
+    type: 'put' as const,
+    key,
+    head: bytes(head),
+    tail: bytes(tail),
+  }));
   return { ...given, transaction: { conditions: given.transaction.conditions, operations } };
 }
 
@@ -99,7 +111,12 @@ async function join({ ports, config }: BirthOptions, at: { server: string; token
         crypto: ports.crypto,
         server: at.server,
         token: at.token,
-        request: { nodeName: config.name, incarnation, peerAddress: config.peer.advertise, apiAddresses: addressesOf(config) },
+        request: {
+          nodeName: config.name,
+          incarnation,
+          peerAddress: config.peer.advertise,
+          apiAddresses: addressesOf(config),
+        },
       });
       const identity: Identity = {
         version: 1,
@@ -115,7 +132,13 @@ async function join({ ports, config }: BirthOptions, at: { server: string; token
       return { identity, keys: answer.keys, birth: undefined };
     } catch (error) {
       const mayRetry = isFault(error) && error.retry !== 'never' && attempt < JOIN_ATTEMPTS_MAX;
-      if (!mayRetry) throw new Fault('CLUSTER_JOIN', `node '${config.name}' cannot join through ${at.server}: ${messageOf(error)}`, 'never', error);
+      if (!mayRetry)
+        throw new Fault(
+          'CLUSTER_JOIN',
+          `node '${config.name}' cannot join through ${at.server}: ${messageOf(error)}`,
+          'never',
+          error,
+        );
       ports.log.debug('joining waits', { server: at.server, error: messageOf(error) });
       await new Promise<void>((resolve) => ports.clock.after(JOIN_RETRY_MS, resolve));
     }

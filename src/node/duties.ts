@@ -45,7 +45,11 @@ export function createDuties(options: {
     clock,
     random,
     log: options.log,
-    config: { nodeMonitorGraceMs: times.nodeGraceMs, podEvictionMs: times.podEvictionMs, rootCa: life.keys.trust.serving },
+    config: {
+      nodeMonitorGraceMs: times.nodeGraceMs,
+      podEvictionMs: times.podEvictionMs,
+      rootCa: life.keys.trust.serving,
+    },
   });
   const scheduler = createScheduler({ client: clientOf('system:kube-scheduler'), clock, random, log: options.log });
   const admin = clientOf('system:apiserver', 'system:masters');
@@ -57,7 +61,11 @@ export function createDuties(options: {
   async function firstObjects(term: number): Promise<void> {
     try {
       if (life.birth) await options.proposer.propose([life.birth.transaction], { deadlineMs: BIRTH_DEADLINE_MS });
-      const objects = [...firstNamespaces(), ...options.manifests, kubernetesService({ serviceCidr: life.identity.ranges.services, apiServerPort: options.apiPort })];
+      const objects = [
+        ...firstNamespaces(),
+        ...options.manifests,
+        kubernetesService({ serviceCidr: life.identity.ranges.services, apiServerPort: options.apiPort }),
+      ];
       const created = await applyFirstObjects(admin, objects, { term });
       if (created > 0) log.info('created the objects a cluster starts with', { created });
       if (life.birth) await finishBirth(options, life.birth);

@@ -39,8 +39,8 @@ export interface NodeOptions {
   host: HostFacts;
   /** Objects every cluster starts with. */
   manifests: KubeObject[];
-  /** For `kubectl explain`, by `Type.field`. */
-  descriptions: Record<string, string>;
+  /** The texts of `kubectl explain`; field '' is the type itself. */
+  describe?: (typeName: string, field: string) => string | undefined;
   /** This node cannot go on: its disk failed, or its state is corrupt. */
   onFatal: (fault: Fault) => void;
   /** Test-only: planted bugs for the simulator. */
@@ -97,7 +97,12 @@ export function createNode(options: NodeOptions): Node {
   async function start(): Promise<void> {
     await ports.disk.lock();
     const info = await ports.runtime.info();
-    const life = await beBorn({ ports, config, mode: info.network === 'netns' ? 'routed' : 'loopback', routes: options.host.routes ?? [] });
+    const life = await beBorn({
+      ports,
+      config,
+      mode: info.network === 'netns' ? 'routed' : 'loopback',
+      routes: options.host.routes ?? [],
+    });
     const { identity, keys } = life;
     const wire = await createWire({
       network: ports.network,
@@ -152,9 +157,13 @@ export function createNode(options: NodeOptions): Node {
       log: ports.log,
       proposer: replica,
       reader: replica,
-      config: { serviceCidr: identity.ranges.services, evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000) },
+      config: {
+        serviceCidr: identity.ranges.services,
+        evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000),
+      },
     });
-    const clientOf = (user: string, ...groups: string[]) => registry.clientFor({ user, groups: [...groups, 'system:authenticated'] });
+    const clientOf = (user: string, ...groups: string[]) =>
+      registry.clientFor({ user, groups: [...groups, 'system:authenticated'] });
     const nodeIdentity = clientOf(`system:node:${config.name}`, 'system:nodes');
     const records = createRecords({ proposer: replica, reader: replica });
     const kubelet = createKubelet({
@@ -177,7 +186,14 @@ export function createNode(options: NodeOptions): Node {
         leaseRenewMs: config.times.leaseRenewMs,
         leaseDurationSeconds: Math.max(1, Math.round(config.times.nodeGraceMs / 1000)),
         version: versionInfo().gitVersion,
-        system: options.host.system ?? { os: 'linux', architecture: 'amd64', kernel: '', image: '', machineId: '', bootId: '' },
+        system: options.host.system ?? {
+          os: 'linux',
+          architecture: 'amd64',
+          kernel: '',
+          image: '',
+          machineId: '',
+          bootId: '',
+        },
         limits: async () => (await ports.dataplane.capabilities()).limits,
       },
     });
@@ -213,7 +229,7 @@ export function createNode(options: NodeOptions): Node {
       config: {
         version: versionInfo(),
         serverAddress: `${config.api.host}:${config.api.port}`,
-        describe: (typeName, field) => options.descriptions[field === undefined ? typeName : `${typeName}.${field}`],
+        describe: options.describe,
       },
       readinessChecks: [{ name: 'consensus', check: () => unreadyReason(replica) }],
       extraRoutes: routes,
@@ -225,7 +241,13 @@ export function createNode(options: NodeOptions): Node {
       apiServer,
       kubelet,
       duties,
-      proxy: createProxy({ client: clientOf('system:kube-proxy'), clock, random, log: ports.log, dataplane: ports.dataplane }),
+      proxy: createProxy({
+        client: clientOf('system:kube-proxy'),
+        clock,
+        random,
+        log: ports.log,
+        dataplane: ports.dataplane,
+      }),
       voters: createVoterManager({ membership: replica, clock, log: ports.log }),
     };
   }

@@ -41,7 +41,8 @@ interface Answer {
 
 export function clusterRoutes(options: RouteOptions): ExtraRoutes {
   const { ports, keys, records, membership, wire } = options;
-  const admit = (body: unknown): Promise<JoinAnswer> => admitNode({ crypto: ports.crypto, clock: ports.clock, keys, records, membership }, parseJoinRequest(body));
+  const admit = (body: unknown): Promise<JoinAnswer> =>
+    admitNode({ crypto: ports.crypto, clock: ports.clock, keys, records, membership }, parseJoinRequest(body));
 
   wire.onRequest(JOIN_METHOD, (_from, payload) => admit(payload));
 
@@ -51,7 +52,9 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
     try {
       body = JSON.parse(new TextDecoder().decode(await request.body(BODY)));
     } catch (error) {
-      throw isFault(error) ? error : new Fault('CLUSTER_JOIN_REQUEST', 'the body of the join request is no JSON', 'never', error);
+      throw isFault(error)
+        ? error
+        : new Fault('CLUSTER_JOIN_REQUEST', 'the body of the join request is no JSON', 'never', error);
     }
     parseJoinRequest(body);
     const { leader, self } = membership.status();
@@ -65,7 +68,10 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
     if (what === 'GET ca') return 'ca';
     if (what === 'POST join') return await join(request);
     if (!identity?.groups.includes('system:masters')) {
-      return { status: identity ? 403 : 401, body: { message: `${PREFIX}${route} is for administrators (group system:masters)` } };
+      return {
+        status: identity ? 403 : 401,
+        body: { message: `${PREFIX}${route} is for administrators (group system:masters)` },
+      };
     }
     switch (what) {
       case 'GET status':
@@ -82,11 +88,23 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
 
   function refusal(error: unknown): Answer {
     if (!isFault(error)) return { status: 500, body: { message: messageOf(error) } };
-    const status = error.code === 'CLUSTER_TOKEN' ? 401 : error.retry === 'never' ? (error.code === 'CLUSTER_NAME_TAKEN' ? 409 : 400) : 503;
+    const status =
+      error.code === 'CLUSTER_TOKEN'
+        ? 401
+        : error.retry === 'never'
+          ? error.code === 'CLUSTER_NAME_TAKEN'
+            ? 409
+            : 400
+          : 503;
     return { status, body: { code: error.code, message: error.message } };
   }
 
-  async function serve(request: HttpRequest, response: HttpResponse, route: string, identity: Identity | undefined): Promise<void> {
+  async function serve(
+    request: HttpRequest,
+    response: HttpResponse,
+    route: string,
+    identity: Identity | undefined,
+  ): Promise<void> {
     let result: Answer | 'ca';
     try {
       result = await answer(request, route, identity);

@@ -748,7 +748,12 @@ export class Raft {
     ) {
       progress.replication.inflightBytes -= progress.replication.inflight.shift()?.bytes ?? 0;
     }
-    if (progress.matchIndex < this.log.lastIndex) this.#sendAppend(from, progress);
+    if (progress.matchIndex < this.log.lastIndex) {
+      // All of it was sent, and nothing of it is answered: an append may be lost. An empty one at the
+      // end tells: the member accepts it, or refuses and is probed.
+      if (progress.nextIndex > this.log.lastIndex) progress.sentCommit = -1;
+      this.#sendAppend(from, progress);
+    }
     this.#confirmReads();
   }
 

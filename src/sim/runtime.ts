@@ -1,237 +1,358 @@
 /**
- * Containers of a simulated machine: they run until somebody ends them. The machine outlives the
- * node's process, so a kubelet that comes back finds what its predecessor started.
- * Left out: output, exec, port-forward, image contents. Imports: ports, std.
+ * The container engine of the simulator: sandboxes and containers as values in virtual time. The engine belongs
+ * to a simulated host and outlives its nodes, as a real one does: a node that crashes and comes back finds its
+ * containers as they went on meanwhile.
+ * Owns: what runs, when it ends, how it answers; programs are given by image name.
+ * Imports: ports, std.
  */
 import type { Clock } from '#src/ports/clock.ts';
 import type {
   ContainerSpec,
   ContainerState,
+  ExecSession,
+  LogOptions,
   OutputStream,
+  ProbeTarget,
   Runtime,
   RuntimeEvent,
   SandboxSpec,
   SandboxState,
 } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
+import { simEpochMs, type World } from './clock.ts';
 
-export interface SimRuntimeDelays {
-  /** Of calls that only look or note something. */
-  callMs: number;
-  startMs: number;
-  /** From SIGTERM to the end. */
-  exitMs: number;
+/** What the containers of an image do. Everything may be changed while they run. */
+export interface SimProgram {
+  /** Ends by itself after this long; undefined: runs until told to end. */
+  runMs?: number;
+  exitCode?: number;
+  /** How long it takes to end after SIGTERM; 'never' waits for SIGKILL. */
+  termMs?: number | 'never';
+  pull?: 'fails' | 'absent';
+  /** A command that does not exist. */
+  startFails?: string;
+  /** Answers HTTP and TCP probes; an Error is a refused connection. */
+  probe?: (target: ProbeTarget) => number | Error;
+  exec?: (command: string[]) => { exitCode: number; output?: string };
+  output?: string;
 }
 
-const defaultDelays: SimRuntimeDelays = { callMs: 0.5, startMs: 20, exitMs: 5 };
-
-/** One machine. A power cut ends its containers, kill -9 of the node does not. */
-export interface SimMachine {
-  readonly sandboxes: Map<string, SandboxState>;
-  readonly containers: Map<string, ContainerState>;
-  readonly images: Set<string>;
-  readonly volumes: Map<string, Set<string>>;
-  delays: SimRuntimeDelays;
-  /** Numbers handed out, so that ids are never used twice. */
-  made: number;
-  listener: ((event: RuntimeEvent) => void) | undefined;
-  /** Every removal, for the checker: a container whose Pod exists is never removed. */
-  readonly removed: { podUid: string; container: string; atMs: number }[];
-  /** The machine itself lost its power. */
-  powerCut(nowMs: number): void;
+export interface SimRuntimeHost {
+  readonly world: World;
+  readonly programs: Map<string, SimProgram>;
+  /** Milliseconds that each kind of work takes. */
+  latency: { pull: number; sandbox: number; create: number; start: number; probe: number };
+  /** While set, every call is refused with RUNTIME_UNAVAILABLE: the engine is down, containers go on. */
+  down: boolean;
+  readonly sandboxes: Map<string, SandboxState & { node: string }>;
+  readonly containers: Map<string, SimContainer>;
+  readonly volumes: Map<string, Record<string, { content: Uint8Array; mode: number }>>;
+  readonly listeners: Set<(event: RuntimeEvent) => void>;
+  /** Every removal in order, for invariants: `container <podUid>/<name>`, `sandbox <podUid>`. */
+  readonly removed: string[];
+  next: number;
 }
 
-export function createSimMachine(delays: Partial<SimRuntimeDelays> = {}): SimMachine {
-  const machine: SimMachine = {
+export interface SimContainer {
+  state: ContainerState;
+  spec: ContainerSpec;
+  node: string;
+}
+
+const SIGKILL_EXIT = 137;
+const SIGTERM_EXIT = 143;
+const REMOVED_KEPT = 10_000;
+const WRITE_BYTES_MAX = 64 * 1024;
+
+export function createSimRuntimeHost(world: World): SimRuntimeHost {
+  return {
+    world,
+    programs: new Map(),
+    latency: { pull: 50, sandbox: 20, create: 5, start: 10, probe: 1 },
+    down: false,
     sandboxes: new Map(),
     containers: new Map(),
-    images: new Set(),
     volumes: new Map(),
-    delays: { ...defaultDelays, ...delays },
-    made: 0,
-    listener: undefined,
+    listeners: new Set(),
     removed: [],
-    powerCut(nowMs) {
-      for (const sandbox of machine.sandboxes.values()) sandbox.state = 'notReady';
-      for (const container of machine.containers.values())
-        if (container.state === 'running') exit(machine, container, { exitCode: 255, atMs: nowMs });
+    next: 1,
+  };
+}
+
+function programOf(host: SimRuntimeHost, container: SimContainer): SimProgram {
+  return host.programs.get(container.spec.image) ?? {};
+}
+
+/** The process of a container ends; the engine notes it and tells who listens. */
+export function endContainer(host: SimRuntimeHost, id: string, exitCode: number, reason?: string): void {
+  const container = host.containers.get(id);
+  if (container?.state.state !== 'running') return;
+  container.state = {
+    ...container.state,
+    state: 'exited',
+    exitCode,
+    reason: reason ?? (exitCode === 0 ? 'Completed' : 'Error'),
+    finishedAtMs: simEpochMs + host.world.nowMs(),
+  };
+  const { podUid, sandboxId } = container.state;
+  tell(host, { type: 'containerExited', podUid, sandboxId, containerId: id });
+}
+
+/** The network namespace is gone and all that ran in it, as after a power cut of the host. */
+export function loseSandbox(host: SimRuntimeHost, id: string): void {
+  const sandbox = host.sandboxes.get(id);
+  if (!sandbox) return;
+  for (const container of host.containers.values())
+    if (container.state.sandboxId === id) endContainer(host, container.state.id, SIGKILL_EXIT);
+  host.sandboxes.set(id, { ...sandbox, state: 'notReady' });
+  tell(host, { type: 'sandboxExited', podUid: sandbox.podUid, sandboxId: id });
+}
+
+function tell(host: SimRuntimeHost, event: RuntimeEvent): void {
+  for (const listener of host.listeners) listener(event);
+}
+
+function outputOf(text: string): OutputStream {
+  return {
+    async pump(handle) {
+      if (text !== '') await handle(new TextEncoder().encode(text), 'stdout');
     },
+    cancel: () => undefined,
   };
-  return machine;
 }
 
-function exit(
-  machine: SimMachine,
-  container: ContainerState,
-  { exitCode, atMs, signal }: { exitCode: number; atMs: number; signal?: number },
-): void {
-  if (container.state === 'exited') return;
-  container.state = 'exited';
-  container.exitCode = exitCode;
-  container.finishedAtMs = atMs;
-  container.reason = exitCode === 0 ? 'Completed' : 'Error';
-  if (signal !== undefined) container.signal = signal;
-  const { podUid, sandboxId, id } = container;
-  machine.listener?.({ type: 'containerExited', podUid, sandboxId, containerId: id });
-}
+/** One node's access to its host's engine: lists show what this node made. */
+export function createSimRuntime(host: SimRuntimeHost, options: { clock: Clock; node: string }): Runtime {
+  const { clock, node } = options;
 
-/** The Runtime port of one incarnation of the node. */
-export function createSimRuntime(machine: SimMachine, clock: Clock): Runtime {
-  machine.listener = undefined;
-  const listeners = new Set<(event: RuntimeEvent) => void>();
-  machine.listener = (event) => {
-    for (const handle of listeners) handle(event);
-  };
-
-  function call<T>(act: () => T, delayMs = machine.delays.callMs): Promise<T> {
-    return new Promise((resolve, reject) => {
-      clock.after(delayMs, () => {
-        try {
-          resolve(act());
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-    });
+  function check(): void {
+    if (host.down) throw new Fault('RUNTIME_UNAVAILABLE', 'the simulated container engine is down', 'later');
   }
 
-  function sandbox(id: string): SandboxState {
-    const found = machine.sandboxes.get(id);
-    if (!found) throw new Fault('RUNTIME_NOT_FOUND', `there is no sandbox ${id}`, 'never');
-    return found;
+  async function take(ms: number): Promise<void> {
+    check();
+    await new Promise<void>((resolve) => clock.after(ms, resolve));
+    check();
   }
 
-  function container(id: string): ContainerState {
-    const found = machine.containers.get(id);
-    if (!found) throw new Fault('RUNTIME_NOT_FOUND', `there is no container ${id}`, 'never');
-    return found;
+  function found(id: string): SimContainer {
+    check();
+    const container = host.containers.get(id);
+    if (!container) throw new Fault('RUNTIME_NOT_FOUND', `no container ${id}`, 'never');
+    return container;
   }
 
-  const newId = (kind: string): string => `${kind}${(machine.made += 1)}`;
-  const unsupported = (what: string): Promise<never> =>
-    Promise.reject(new Fault('RUNTIME_UNSUPPORTED', `${what} is not simulated`, 'never'));
+  function newId(): string {
+    host.next += 1;
+    return host.next.toString(16).padStart(12, '0');
+  }
+
+  function note(line: string): void {
+    host.removed.push(line);
+    if (host.removed.length > REMOVED_KEPT) host.removed.shift();
+  }
+
+  function begin(container: SimContainer): void {
+    const program = programOf(host, container);
+    const { id, podUid, sandboxId } = container.state;
+    container.state = {
+      ...container.state,
+      state: 'running',
+      pid: host.next,
+      startedAtMs: simEpochMs + host.world.nowMs(),
+    };
+    tell(host, { type: 'containerStarted', podUid, sandboxId, containerId: id });
+    // The world's timer, not the node's: a container does not end because its node did.
+    if (program.runMs !== undefined)
+      host.world.after(program.runMs, () => endContainer(host, id, program.exitCode ?? 0));
+  }
+
+  function session(container: SimContainer, command: string[]): ExecSession {
+    const { exitCode, output = '' } = programOf(host, container).exec?.(command) ?? { exitCode: 0 };
+    return {
+      output: outputOf(output),
+      write: () => undefined,
+      closeStdin: () => undefined,
+      resize: () => undefined,
+      cancel: () => undefined,
+      exited: Promise.resolve({ exitCode }),
+    };
+  }
 
   function runSandbox(spec: SandboxSpec): SandboxState {
-    const state: SandboxState = {
-      id: newId('s'),
+    const id = `s${newId()}`;
+    const sandbox = {
+      id,
+      node,
       podUid: spec.podUid,
       attempt: spec.attempt,
-      state: 'ready',
-      ...(spec.podIp === undefined ? {} : { ip: spec.podIp, netnsPath: `/sim/${spec.podUid}` }),
-      createdAtMs: clock.wallMs(),
+      state: 'ready' as const,
+      ...(spec.hostNetwork ? {} : { netnsPath: `/sim/netns/${id}` }),
+      ...(spec.podIp === undefined ? {} : { ip: spec.podIp }),
+      createdAtMs: simEpochMs + host.world.nowMs(),
       labels: spec.labels,
     };
-    machine.sandboxes.set(state.id, state);
-    return { ...state };
+    host.sandboxes.set(id, sandbox);
+    return { ...sandbox };
   }
-
-  function createContainer(sandboxId: string, spec: ContainerSpec): { id: string } {
-    const state: ContainerState = {
-      id: newId('c'),
-      sandboxId,
-      podUid: sandbox(sandboxId).podUid,
-      name: spec.name,
-      attempt: spec.attempt,
-      state: 'created',
-      image: spec.image,
-      imageId: `sim://${spec.image}`,
-      createdAtMs: clock.wallMs(),
-      labels: spec.labels,
-    };
-    machine.containers.set(state.id, state);
-    return { id: state.id };
-  }
-
-  function start(id: string): void {
-    const state = container(id);
-    if (state.state !== 'created') return;
-    state.state = 'running';
-    state.pid = 1000 + machine.made;
-    state.startedAtMs = clock.wallMs();
-    const { podUid, sandboxId } = state;
-    machine.listener?.({ type: 'containerStarted', podUid, sandboxId, containerId: id });
-  }
-
-  function signal(id: string, name: string): void {
-    const state = container(id);
-    if (state.state !== 'running') return;
-    if (name === 'SIGKILL') exit(machine, state, { exitCode: 137, atMs: clock.wallMs(), signal: 9 });
-    else clock.after(machine.delays.exitMs, () => exit(machine, state, { exitCode: 0, atMs: clock.wallMs() }));
-  }
-
-  function stopSandbox(id: string): void {
-    const state = machine.sandboxes.get(id);
-    if (!state) return;
-    for (const one of machine.containers.values())
-      if (one.sandboxId === id && one.state === 'running') exit(machine, one, { exitCode: 137, atMs: clock.wallMs(), signal: 9 });
-    state.state = 'notReady';
-  }
-
-  function removeContainer(id: string): void {
-    const state = machine.containers.get(id);
-    if (!state) return;
-    if (state.state === 'running') exit(machine, state, { exitCode: 137, atMs: clock.wallMs(), signal: 9 });
-    machine.containers.delete(id);
-    machine.removed.push({ podUid: state.podUid, container: id, atMs: clock.wallMs() });
-  }
-
-  function volume(podUid: string, name: string): { hostPath: string } {
-    const names = machine.volumes.get(podUid) ?? new Set();
-    machine.volumes.set(podUid, names.add(name));
-    return { hostPath: `/sim/volumes/${podUid}/${name}` };
-  }
-
-  const reached = (host: string): boolean => {
-    for (const one of machine.containers.values())
-      if (one.state === 'running' && machine.sandboxes.get(one.sandboxId)?.ip === host) return true;
-    return false;
-  };
 
   return {
-    info: () => Promise.resolve({ name: 'sim', version: 'sim://1', network: 'netns', limits: [] }),
-    ping: () => call(() => undefined),
-    runSandbox: (spec) => call(() => runSandbox(spec), machine.delays.startMs),
-    stopSandbox: (id) => call(() => stopSandbox(id)),
-    removeSandbox: (id) =>
-      call(() => {
-        stopSandbox(id);
-        machine.sandboxes.delete(id);
-      }),
-    createContainer: (id, spec) => call(() => createContainer(id, spec)),
-    startContainer: (id) => call(() => start(id), machine.delays.startMs),
-    signalContainer: (id, name) => call(() => signal(id, name)),
-    removeContainer: (id) => call(() => removeContainer(id)),
-    listSandboxes: () => call(() => Array.from(machine.sandboxes.values(), (one) => ({ ...one }))),
-    listContainers: () => call(() => Array.from(machine.containers.values(), (one) => ({ ...one }))),
-    inspectContainer: (id) => call(() => ({ ...container(id) })),
-    onEvent(handle) {
-      listeners.add(handle);
-      return () => void listeners.delete(handle);
+    info: () => Promise.resolve({ name: 'sim', version: 'kontiki-sim://1', network: 'netns', limits: [] }),
+    async ping() {
+      await take(0);
     },
-    logs: () => Promise.resolve(emptyStream()),
-    exec: () => unsupported('exec'),
-    attach: () => unsupported('attach'),
-    dial: () => unsupported('port-forward'),
-    probe: (target) =>
-      call(() => {
-        if (reached(target.host)) return { status: 200 };
-        throw new Fault('RUNTIME_PROBE', `dial tcp ${target.host}:${target.port}: connection refused`, 'later');
-      }),
-    ensureImage: (image, policy) =>
-      call(() => {
-        const pulled = !machine.images.has(image);
-        if (pulled && policy === 'Never')
-          throw new Fault('RUNTIME_IMAGE_NEVER_PULL', `image ${image} is not present`, 'never');
-        machine.images.add(image);
-        return { imageId: `sim://${image}`, pulled, bytes: 1 };
-      }),
-    listImages: () => call(() => Array.from(machine.images, (image) => ({ id: `sim://${image}`, names: [image], bytes: 1 }))),
-    writeVolume: ({ podUid, name }) => call(() => volume(podUid, name)),
-    makeEmptyDir: ({ podUid, name }) => call(() => volume(podUid, name)),
-    removeVolumes: (podUid) => call(() => void machine.volumes.delete(podUid)),
+    async runSandbox(spec) {
+      await take(host.latency.sandbox);
+      return runSandbox(spec);
+    },
+    async stopSandbox(id) {
+      await take(1);
+      const sandbox = host.sandboxes.get(id);
+      if (sandbox?.state === 'ready') loseSandbox(host, id);
+    },
+    async removeSandbox(id) {
+      await take(1);
+      const sandbox = host.sandboxes.get(id);
+      if (!sandbox) return;
+      for (const container of [...host.containers.values()].filter((c) => c.state.sandboxId === id)) {
+        endContainer(host, container.state.id, SIGKILL_EXIT);
+        host.containers.delete(container.state.id);
+        note(`container ${sandbox.podUid}/${container.state.name}`);
+      }
+      host.sandboxes.delete(id);
+      note(`sandbox ${sandbox.podUid}`);
+    },
+    async createContainer(sandboxId, spec) {
+      await take(host.latency.create);
+      const sandbox = host.sandboxes.get(sandboxId);
+      if (sandbox?.state !== 'ready') throw new Fault('RUNTIME_NOT_FOUND', `no running sandbox ${sandboxId}`, 'never');
+      const { podUid } = sandbox;
+      // An engine with names refuses a second one of the same attempt.
+      for (const { state } of host.containers.values())
+        if (
+          state.podUid === podUid &&
+          state.name === spec.name &&
+          state.attempt === spec.attempt &&
+          state.sandboxId === sandboxId
+        )
+          throw new Fault('RUNTIME_CONFLICT', `container ${spec.name} attempt ${spec.attempt} exists`, 'never');
+      const id = newId();
+      const state: ContainerState = {
+        id,
+        sandboxId,
+        podUid,
+        name: spec.name,
+        attempt: spec.attempt,
+        state: 'created',
+        image: spec.image,
+        imageId: `sim:${spec.image}`,
+        createdAtMs: simEpochMs + host.world.nowMs(),
+        labels: spec.labels,
+      };
+      host.containers.set(id, { state, spec, node });
+      return { id };
+    },
+    async startContainer(id) {
+      await take(host.latency.start);
+      const container = found(id);
+      const { startFails } = programOf(host, container);
+      if (startFails !== undefined) throw new Fault('RUNTIME_START_FAILED', startFails, 'never');
+      if (container.state.state === 'created') begin(container);
+    },
+    async signalContainer(id, signal) {
+      await take(1);
+      const container = found(id);
+      const { termMs = 10, exitCode } = programOf(host, container);
+      if (signal === 'SIGKILL') endContainer(host, id, SIGKILL_EXIT);
+      else if (termMs !== 'never') host.world.after(termMs, () => endContainer(host, id, exitCode ?? SIGTERM_EXIT));
+    },
+    async removeContainer(id) {
+      await take(1);
+      const container = host.containers.get(id);
+      if (!container) return;
+      endContainer(host, id, SIGKILL_EXIT);
+      host.containers.delete(id);
+      note(`container ${container.state.podUid}/${container.state.name}`);
+    },
+    async listSandboxes() {
+      await take(1);
+      return [...host.sandboxes.values()].filter((s) => s.node === node).map((s) => ({ ...s }));
+    },
+    async listContainers() {
+      await take(1);
+      return [...host.containers.values()].filter((c) => c.node === node).map((c) => c.state);
+    },
+    async inspectContainer(id) {
+      await take(1);
+      return found(id).state;
+    },
+    onEvent(handle) {
+      // Through the node's clock: what a crashed node asked for never runs.
+      const listener = (event: RuntimeEvent): void => clock.soon(() => handle(event));
+      host.listeners.add(listener);
+      return () => void host.listeners.delete(listener);
+    },
+    async logs(id, { tailLines, limitBytes }: LogOptions) {
+      await take(1);
+      const text = programOf(host, found(id)).output ?? '';
+      const lines = text.split('\n').filter((line) => line !== '');
+      const kept = tailLines === undefined ? lines : lines.slice(Math.max(0, lines.length - tailLines));
+      return outputOf(
+        kept
+          .map((line) => `${line}\n`)
+          .join('')
+          .slice(0, limitBytes ?? WRITE_BYTES_MAX),
+      );
+    },
+    async exec(id, { command }) {
+      await take(1);
+      const container = found(id);
+      if (container.state.state !== 'running')
+        throw new Fault('RUNTIME_NOT_FOUND', `container ${id} is not running`, 'never');
+      return session(container, command);
+    },
+    attach: () => Promise.reject(new Fault('RUNTIME_UNSUPPORTED', 'the simulated engine has no attach', 'never')),
+    dial: () => Promise.reject(new Fault('RUNTIME_UNSUPPORTED', 'the simulated engine has no ports to dial', 'never')),
+    async probe(target, timeoutMs) {
+      await take(Math.min(host.latency.probe, timeoutMs));
+      const sandbox = [...host.sandboxes.values()].find((s) => s.ip === target.host && s.state === 'ready');
+      const running = [...host.containers.values()].filter(
+        (c) => c.state.sandboxId === sandbox?.id && c.state.state === 'running',
+      );
+      const answering = running.find((c) => programOf(host, c).probe) ?? running[0];
+      const refused = new Fault(
+        'RUNTIME_PROBE',
+        `dial tcp ${target.host}:${target.port}: connect: connection refused`,
+        'later',
+      );
+      if (!answering) throw refused;
+      const answer = programOf(host, answering).probe?.(target) ?? 200;
+      if (answer instanceof Error) throw refused;
+      return target.type === 'http' ? { status: answer } : {};
+    },
+    async ensureImage(image, policy) {
+      check();
+      const { pull } = host.programs.get(image) ?? {};
+      if (policy === 'Never' && pull === 'absent')
+        throw new Fault('RUNTIME_IMAGE_NEVER_PULL', `the image ${image} is not here`, 'never');
+      if (policy !== 'Never') await take(host.latency.pull);
+      if (pull === 'fails') throw new Fault('RUNTIME_IMAGE_PULL', `no such image: ${image}`, 'later');
+      return { imageId: `sim:${image}`, pulled: policy === 'Always', bytes: 1 };
+    },
+    listImages: () =>
+      Promise.resolve([...host.programs.keys()].map((name) => ({ id: `sim:${name}`, names: [name], bytes: 1 }))),
+    async writeVolume({ podUid, name, files }) {
+      await take(1);
+      host.volumes.set(`${podUid}/${name}`, files);
+      return { hostPath: `/sim/volumes/${podUid}/${name}` };
+    },
+    async makeEmptyDir({ podUid, name }) {
+      await take(1);
+      return { hostPath: `/sim/volumes/${podUid}/${name}` };
+    },
+    async removeVolumes(podUid) {
+      await take(1);
+      for (const key of host.volumes.keys()) if (key.startsWith(`${podUid}/`)) host.volumes.delete(key);
+    },
   };
-}
-
-function emptyStream(): OutputStream {
-  return { pump: () => Promise.resolve(), cancel: () => undefined };
 }

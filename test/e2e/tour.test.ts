@@ -26,7 +26,7 @@ function columns(output: Output): string[] {
 needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && kubectlPath !== undefined, {
   serial: true,
 })('the tour on the process runtime: deploy, scale, roll, undo, lose the leader, get it back', async (t) => {
-  t.timeout(300_000);
+  t.timeout(900_000);
   const lab = await createLab({ runtime: 'process' });
   try {
     const up = await lab.up();

@@ -85,6 +85,8 @@ test('the lock of the data plane passes to the next one when its holder ends', a
   const waiting = second.acquire();
   t.true(first.owns());
   t.false(second.owns());
+  // The second is connected to the first by then, as in life.
+  await new Promise((resolve) => setTimeout(resolve, 50));
   await first.release();
   await waiting;
   t.true(second.owns());

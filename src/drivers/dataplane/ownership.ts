@@ -16,11 +16,11 @@ export interface Ownership {
 export function createOwnership(name: string): Ownership {
   const path = `\0kontiki-dataplane-${name}`;
   let held: Server | undefined;
+  const waiting = new Set<Socket>();
   let released = false;
 
   function tryListen(): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const waiting = new Set<Socket>();
       const server = createServer((socket) => {
         // Held open until this process ends: its closing is the signal for those who wait.
         waiting.add(socket);
@@ -34,7 +34,6 @@ export function createOwnership(name: string): Ownership {
       });
       server.listen(path, () => {
         server.unref();
-        server.on('close', () => waiting.forEach((socket) => socket.destroy()));
         held = server;
         resolve(true);
       });
@@ -62,7 +61,12 @@ export function createOwnership(name: string): Ownership {
       released = true;
       const server = held;
       held = undefined;
-      if (server) await new Promise<void>((resolve) => void server.close(() => resolve()));
+      if (!server) return;
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        // Who waits is told by the end of its connection.
+        for (const socket of waiting) socket.destroy();
+      });
     },
   };
 }

@@ -125,5 +125,5 @@ child.on('exit', (code, signal) => {
   const exit = { exitCode: code ?? 128 + (number ?? 0), ...(number ? { signal: number } : {}) };
   // Children of the container may hold its output open: do not wait for them for ever.
   const patience = new Promise((resolve) => setTimeout(resolve, 500));
-  Promise.race([outputs, patience]).then(() => end(exit));
+  void Promise.race([outputs, patience]).then(() => end(exit));
 });
