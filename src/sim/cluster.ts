@@ -22,7 +22,7 @@ import { createSimLog, type SimLog } from './log.ts';
 import { createSimNetwork, type SimNetwork } from './network.ts';
 import { createPrng, type Prng } from './prng.ts';
 import { createSimRandom } from './random.ts';
-import { createSimMachine, createSimRuntime, type SimMachine } from './runtime.ts';
+import { createSimRuntime, createSimRuntimeHost, loseSandbox, type SimRuntimeHost } from './runtime.ts';
 import { createTrace, type Trace } from './trace.ts';
 
 export const apiPort = 6443;
@@ -57,7 +57,8 @@ export interface SimNode {
   readonly name: string;
   readonly host: string;
   readonly config: NodeConfig;
-  readonly machine: SimMachine;
+  /** The container engine; it goes on when the node's process dies. */
+  readonly engine: SimRuntimeHost;
   readonly dataplaneHost: SimDataplaneHost;
   medium: DiskMedium | undefined;
   incarnations: number;
@@ -135,7 +136,7 @@ class Cluster implements SimCluster {
       this.trace.number(bytes);
     };
     this.#http = createSimHttp({ network: this.network });
-    this.nodes = Array.from({ length: options.nodes }, (_, i) => simNode(i + 1));
+    this.nodes = Array.from({ length: options.nodes }, (_, i) => simNode(this.world, i + 1));
   }
 
   get events(): number {
@@ -183,7 +184,7 @@ class Cluster implements SimCluster {
   }
 
   #spawn(node: SimNode): Incarnation {
-    const { name, host, config, machine, medium } = node;
+    const { name, host, config, engine, medium } = node;
     const { clocks, mutations, replica } = this.#options;
     const prng = this.prng.fork(`${name}/${node.incarnations}`);
     const skew = this.prng.fork(`${name}/clock`);
@@ -201,7 +202,7 @@ class Cluster implements SimCluster {
       crypto: createSimCrypto({ clock, prng: prng.fork('crypto') }),
       network: this.network.of(name, clock, host),
       http: this.#http.of(name),
-      runtime: createSimRuntime(machine, clock),
+      runtime: createSimRuntime(engine, { clock, node: name }),
     };
     const process: Incarnation = {
       clock,
@@ -214,7 +215,6 @@ class Cluster implements SimCluster {
         config,
         host: { cpuMillis: 8000, memoryBytes: 2 ** 34, pid: node.incarnations },
         manifests: [],
-        descriptions: {},
         onFatal: (fault) => this.#ended(node, process, fault.message),
         walSegmentBytes: 256 * 1024,
         ...(mutations ? { mutations: new Set(mutations) } : {}),
@@ -246,7 +246,8 @@ class Cluster implements SimCluster {
     process.clock.revoke();
     process.dataplane.crash();
     this.network.crash(name, kind);
-    if (kind === 'power') node.machine.powerCut(process.clock.wallMs());
+    node.engine.listeners.clear();
+    if (kind === 'power') for (const id of node.engine.sandboxes.keys()) loseSandbox(node.engine, id);
   }
 
   client(name: string): AdminClient {
@@ -360,13 +361,13 @@ export function describeNodes(nodes: readonly SimNode[]): string {
     .join('\n');
 }
 
-function simNode(index: number): SimNode {
+function simNode(world: World, index: number): SimNode {
   const host = `10.0.0.${index}`;
   return {
     name: `n${index}`,
     host,
     config: parseNodeConfig({ name: `n${index}`, api: { host, port: apiPort }, peer: { host, port: peerPort } }),
-    machine: createSimMachine(),
+    engine: createSimRuntimeHost(world),
     dataplaneHost: createSimDataplaneHost(),
     medium: undefined,
     incarnations: 0,
