@@ -91,6 +91,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
       ...RAFT_DEFAULTS,
       electionTimeoutTicks: ticks(settings.electionMs),
       heartbeatTicks: ticks(settings.heartbeatMs),
+      appendBytesMax: settings.appendBytesMax,
       mutations: raftMutations(mutations),
     },
     randomBelow: (bound) => ports.random.below(bound),

@@ -113,6 +113,8 @@ export class Fabric {
     }
     if (kind === 'process') for (const end of place.ends) end.close('the connection broke');
     place.ends.clear();
+    // What a cut way held back was in this machine's memory.
+    if (kind === 'power') for (const pipe of this.#stalled) if (pipe.from === place) pipe.drop();
   }
 
   /** One way. What is on it is held until `heal`, or until a sender's patience ends. */

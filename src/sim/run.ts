@@ -3,7 +3,7 @@
  * and what the clients saw is judged.
  * Read next: cluster.ts, workload.ts, faults.ts, history.ts.
  */
-import type { ReplicaMutation } from '#src/replica/replica.ts';
+import type { ReplicaMutation, ReplicaSettings } from '#src/replica/replica.ts';
 import { messageOf } from '#src/std/fault.ts';
 import { createSimCluster, describeNodes, isReady, type SimCluster } from './cluster.ts';
 import { createFaults, profileFacts, type FaultKind, type Profile } from './faults.ts';
@@ -83,12 +83,14 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
 }
 
 /** Small limits, so that snapshots, installs and compaction happen within seconds; some differ by seed. */
-function knobs(seed: number): { snapshotEntries: number; trailingEntries: number; retainMs: number; compactionIntervalMs: number } {
+function knobs(seed: number): Partial<ReplicaSettings> {
   const pick = <T>(values: readonly T[], at: number): T => values[Math.floor(seed / at) % values.length] as T;
   return {
     snapshotEntries: pick([60, 150, 100_000], 1),
     trailingEntries: pick([5, 40], 3),
     retainMs: pick([1500, 300_000], 6),
+    // One entry a message shows orders of messages that batches hide.
+    appendBytesMax: pick([1024 * 1024, 1], 2),
     compactionIntervalMs: 1000,
   };
 }
