@@ -14,7 +14,7 @@ import { nodeAddressOf } from '#src/kubelet/addresses.ts';
 import type { Ports } from '#src/ports/ports.ts';
 import { createProxy, type Proxy } from '#src/proxy/proxy.ts';
 import { createRegistry } from '#src/registry/registry.ts';
-import { createReplica, type Replica, type ReplicaMutation } from '#src/replica/replica.ts';
+import { createReplica, type Replica, type ReplicaMutation, type ReplicaSettings } from '#src/replica/replica.ts';
 import type { ReplicaStatus } from '#src/replica/membership.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import { createWire, type Wire } from '#src/wire/wire.ts';
@@ -47,6 +47,8 @@ export interface NodeOptions {
   /** Test-only: planted bugs for the simulator. */
   mutations?: ReadonlySet<ReplicaMutation>;
   walSegmentBytes?: number;
+  /** What differs from the replica's defaults; the simulator takes snapshots early. */
+  replica?: Partial<ReplicaSettings>;
 }
 
 export interface NodeStatus {
@@ -123,7 +125,7 @@ export function createNode(options: NodeOptions): Node {
       self: config.name,
       peers: wire,
       config: {
-        settings: { heartbeatMs: config.times.heartbeatMs, electionMs: config.times.electionMinMs },
+        settings: { heartbeatMs: config.times.heartbeatMs, electionMs: config.times.electionMinMs, ...options.replica },
         ...(life.birth ? { bootstrap: { voters: [config.name], addresses: identity.peers } } : {}),
         ...(options.walSegmentBytes === undefined ? {} : { walSegmentBytes: options.walSegmentBytes }),
       },
