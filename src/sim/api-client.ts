@@ -88,7 +88,12 @@ export class ApiClient {
     let status = 0;
     const query = `?watch=true&allowWatchBookmarks=true&resourceVersion=${fromRevision}`;
     return this.#admin.http.stream(
-      { ...this.#target(path + query), method: 'GET', headers: { accept: 'application/json' }, timeoutMs: requestTimeoutMs },
+      {
+        ...this.#target(path + query),
+        method: 'GET',
+        headers: { accept: 'application/json' },
+        timeoutMs: requestTimeoutMs,
+      },
       {
         onHead: (head) => (status = head),
         onChunk: (chunk) => {
@@ -118,13 +123,17 @@ export class ApiClient {
 
   /** A 5xx may have taken effect; a 4xx has not. */
   #judge({ status, body }: HttpFetchResult): ApiAnswer {
-    const outcome: Outcome = status >= 200 && status < 300 ? 'ok' : status >= 400 && status < 500 ? 'refused' : 'unknown';
+    const outcome: Outcome =
+      status >= 200 && status < 300 ? 'ok' : status >= 400 && status < 500 ? 'refused' : 'unknown';
     const parsed: unknown = JSON.parse(new TextDecoder().decode(body));
     // 500 is never the cluster's state: it is a mistake of ours.
     const unexpected = status === 500 || (outcome === 'refused' && ![404, 409, 410, 429].includes(status));
     if (unexpected) {
       const { message = '' } = parsed as { message?: string };
-      this.#cluster.report({ kind: 'answer', message: `${this.name} got an answer nobody expects: ${status} ${message}` });
+      this.#cluster.report({
+        kind: 'answer',
+        message: `${this.name} got an answer nobody expects: ${status} ${message}`,
+      });
     }
     return { outcome, status, body: parsed };
   }

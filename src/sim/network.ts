@@ -68,7 +68,10 @@ function networkOf(fabric: Fabric, place: Place): Network {
         accept(end, hello) {
           const { kind, certificatePem, privateKeyPem } = hello as Hello;
           const nowMs = place.clock.wallMs();
-          if (!verifyCertificate(certificatePem, identity.authorityPem, nowMs) || !holdsKey(certificatePem, privateKeyPem))
+          if (
+            !verifyCertificate(certificatePem, identity.authorityPem, nowMs) ||
+            !holdsKey(certificatePem, privateKeyPem)
+          )
             return { refused: distrust(`${host}:${port}`) };
           for (const old of accepted) if (!place.ends.has(old)) accepted.delete(old);
           accepted.add(end);
@@ -100,7 +103,11 @@ function networkOf(fabric: Fabric, place: Place): Network {
         return linkOf(end, peer, frameBytesMax);
       end.close('not trusted');
       if (!trusted) throw distrust(address);
-      throw new Fault('NETWORK_CERTIFICATE', `${address} is node '${peer.commonName}', not '${expectedCommonName}'`, 'later');
+      throw new Fault(
+        'NETWORK_CERTIFICATE',
+        `${address} is node '${peer.commonName}', not '${expectedCommonName}'`,
+        'later',
+      );
     },
   };
 }
@@ -115,8 +122,10 @@ function distrust(address: string): Fault {
 }
 
 function connectFault(address: string, error: unknown): Fault {
-  if (isFault(error, 'FABRIC_TIMEOUT')) return new Fault('NETWORK_TIMEOUT', `${address} did not answer in time`, 'later', error);
-  if (isFault(error, 'FABRIC_REFUSED')) return new Fault('NETWORK_UNREACHABLE', `${address}: ${error.message}`, 'later', error);
+  if (isFault(error, 'FABRIC_TIMEOUT'))
+    return new Fault('NETWORK_TIMEOUT', `${address} did not answer in time`, 'later', error);
+  if (isFault(error, 'FABRIC_REFUSED'))
+    return new Fault('NETWORK_UNREACHABLE', `${address}: ${error.message}`, 'later', error);
   return error as Fault;
 }
 
