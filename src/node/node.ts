@@ -14,10 +14,11 @@ import { nodeAddressOf } from '#src/kubelet/addresses.ts';
 import type { Ports } from '#src/ports/ports.ts';
 import { createProxy, type Proxy } from '#src/proxy/proxy.ts';
 import { createRegistry } from '#src/registry/registry.ts';
-import { createReplica, type Replica, type ReplicaMutation } from '#src/replica/replica.ts';
+import { createReplica, type Replica, type ReplicaMutation, type ReplicaSettings } from '#src/replica/replica.ts';
 import type { ReplicaStatus } from '#src/replica/membership.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import { createWire, type Wire } from '#src/wire/wire.ts';
+import { createApiEndpoint, type ApiEndpoints } from './api-endpoints.ts';
 import { beBorn, type Life } from './birth.ts';
 import type { NodeConfig } from './config.ts';
 import { createDuties, type LeaderDuties } from './duties.ts';
@@ -39,13 +40,15 @@ export interface NodeOptions {
   host: HostFacts;
   /** Objects every cluster starts with. */
   manifests: KubeObject[];
-  /** For `kubectl explain`, by `Type.field`. */
-  descriptions: Record<string, string>;
+  /** The texts of `kubectl explain`; field '' is the type itself. */
+  describe?: (typeName: string, field: string) => string | undefined;
   /** This node cannot go on: its disk failed, or its state is corrupt. */
   onFatal: (fault: Fault) => void;
   /** Test-only: planted bugs for the simulator. */
   mutations?: ReadonlySet<ReplicaMutation>;
   walSegmentBytes?: number;
+  /** What differs from the replica's defaults; the simulator takes snapshots early. */
+  replica?: Partial<ReplicaSettings>;
 }
 
 export interface NodeStatus {
@@ -78,6 +81,7 @@ interface Parts {
   proxy: Proxy;
   duties: LeaderDuties;
   voters: { start(): void; stop(): void };
+  endpoint: ApiEndpoints;
 }
 
 const READY_LAG_MAX_ENTRIES = 1000;
@@ -121,7 +125,7 @@ export function createNode(options: NodeOptions): Node {
       self: config.name,
       peers: wire,
       config: {
-        settings: { heartbeatMs: config.times.heartbeatMs, electionMs: config.times.electionMinMs },
+        settings: { heartbeatMs: config.times.heartbeatMs, electionMs: config.times.electionMinMs, ...options.replica },
         ...(life.birth ? { bootstrap: { voters: [config.name], addresses: identity.peers } } : {}),
         ...(options.walSegmentBytes === undefined ? {} : { walSegmentBytes: options.walSegmentBytes }),
       },
@@ -143,6 +147,7 @@ export function createNode(options: NodeOptions): Node {
     await startServing(parts);
     parts.kubelet.start();
     parts.proxy.start();
+    parts.endpoint.start();
     log.info('started', { node: config.name, cluster: identity.clusterId, version: VERSION });
   }
 
@@ -227,7 +232,7 @@ export function createNode(options: NodeOptions): Node {
       config: {
         version: versionInfo(),
         serverAddress: `${config.api.host}:${config.api.port}`,
-        describe: (typeName, field) => options.descriptions[field === undefined ? typeName : `${typeName}.${field}`],
+        describe: options.describe,
       },
       readinessChecks: [{ name: 'consensus', check: () => unreadyReason(replica) }],
       extraRoutes: routes,
@@ -247,6 +252,14 @@ export function createNode(options: NodeOptions): Node {
         dataplane: ports.dataplane,
       }),
       voters: createVoterManager({ membership: replica, clock, log: ports.log }),
+      endpoint: createApiEndpoint({
+        client: nodeIdentity,
+        clock,
+        log,
+        node: config.name,
+        ip: nodeAddressOf(identity.podCidr),
+        port: config.api.port,
+      }),
     };
   }
 
@@ -291,8 +304,9 @@ export function createNode(options: NodeOptions): Node {
   async function stop(): Promise<void> {
     stopping = true;
     if (!parts) return;
-    const { kubelet, proxy, duties, voters, replica, apiServer, wire } = parts;
+    const { kubelet, proxy, duties, voters, replica, apiServer, wire, endpoint } = parts;
     voters.stop();
+    endpoint.stop();
     duties.stop();
     kubelet.stop();
     // Leadership moves while this node still answers; what is under way here ends on the new leader.

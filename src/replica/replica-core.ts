@@ -183,6 +183,10 @@ export class ReplicaCore implements Replica {
     await Promise.race([closed, new Promise<void>((resolve) => void this.#clock.after(CLOSE_TIMEOUT_MS, resolve))]);
   }
 
+  get raft(): Raft {
+    return this.#raft;
+  }
+
   propose(transactions: Transaction[], options: { deadlineMs: number }): Promise<TransactionResult[]> {
     return this.#proposals.propose(transactions, options);
   }

@@ -55,6 +55,8 @@ export interface ReplicaOptions {
 export interface Replica extends Proposer, Reader, Membership {
   /** The state machine itself, for checkers: hashes, applied index. */
   readonly store: Store;
+  /** The consensus core itself, for checkers that compare nodes. */
+  readonly raft: Raft;
   /** Begin to tick, vote and answer. */
   start(): void;
   /** Clean end; `transfer`: hand leadership over first, if this node has it. Bounded in time. */
@@ -89,6 +91,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
       ...RAFT_DEFAULTS,
       electionTimeoutTicks: ticks(settings.electionMs),
       heartbeatTicks: ticks(settings.heartbeatMs),
+      appendBytesMax: settings.appendBytesMax,
       mutations: raftMutations(mutations),
     },
     randomBelow: (bound) => ports.random.below(bound),

@@ -22,6 +22,8 @@ export interface ReplicaSettings {
   /** Entries and bytes kept in memory behind a snapshot for followers that are a little slow. */
   trailingEntries: number;
   trailingBytes: number;
+  /** Of one message with entries; a single entry above it travels alone. */
+  appendBytesMax: number;
 }
 
 export const DEFAULT_SETTINGS: ReplicaSettings = {
@@ -36,6 +38,7 @@ export const DEFAULT_SETTINGS: ReplicaSettings = {
   snapshotBytes: 64 * 1024 * 1024,
   trailingEntries: 5_000,
   trailingBytes: 16 * 1024 * 1024,
+  appendBytesMax: 1024 * 1024,
 };
 
 /** One entry, except that a single transaction above it travels alone. */

@@ -45,6 +45,8 @@ export interface NodeClock extends Clock {
   resume(): void;
   /** The node has crashed: nothing it asked for ever runs. */
   revoke(): void;
+  /** Something from outside reaches the node: now, after its pause, or never once it has crashed. */
+  run(fire: () => void): void;
   readonly revoked: boolean;
 }
 
@@ -162,7 +164,7 @@ class VirtualClock implements NodeClock {
 
   after(delayMs: number, fire: () => void): Timer {
     let cancelled = false;
-    const timer = this.#world.after(Math.max(0, delayMs) / this.#rate, () => this.#run(() => cancelled || fire()));
+    const timer = this.#world.after(Math.max(0, delayMs) / this.#rate, () => this.run(() => cancelled || fire()));
     return {
       cancel: () => {
         cancelled = true;
@@ -172,11 +174,11 @@ class VirtualClock implements NodeClock {
   }
 
   soon(fire: () => void): void {
-    this.#world.after(0, () => this.#run(fire));
+    this.#world.after(0, () => this.run(fire));
   }
 
   endOfTurn(fire: () => void): void {
-    this.#world.endOfTurn(() => this.#run(fire));
+    this.#world.endOfTurn(() => this.run(fire));
   }
 
   jumpWall(byMs: number): void {
@@ -198,7 +200,7 @@ class VirtualClock implements NodeClock {
     this.#held = undefined;
   }
 
-  #run(fire: () => void): void {
+  run(fire: () => void): void {
     if (this.#revoked) return;
     if (this.#held === undefined) fire();
     else this.#held.push(fire);

@@ -60,7 +60,7 @@ export function createSimCrypto({ clock, prng }: { clock: Pick<Clock, 'wallMs'>;
       return issue(authority, spec, { ...dates(spec.validityDays, issuer.notAfterMs), issuer, serial });
     },
     describeCertificate,
-    verifyCertificate: async (pem, authorityPem, atMs) => verify(pem, authorityPem, atMs),
+    verifyCertificate: async (pem, authorityPem, atMs) => verifyCertificate(pem, authorityPem, atMs),
     seal: async (key, plain, context) => seal({ key, plain, context, nonce: prng.bytes(nonceBytes) }),
     open: async (key, sealed, context) => unseal(key, sealed, context),
     sha256,
@@ -115,7 +115,8 @@ function parse(certificatePem: string): { body: Body; text: string; signature: s
   }
 }
 
-function describeCertificate(certificatePem: string): CertificateFacts {
+/** What a simulated certificate says. Faults: CERTIFICATE_INVALID. */
+export function describeCertificate(certificatePem: string): CertificateFacts {
   const { body, text, signature } = parse(certificatePem);
   return {
     commonName: body.commonName,
@@ -129,7 +130,8 @@ function describeCertificate(certificatePem: string): CertificateFacts {
   };
 }
 
-function verify(certificatePem: string, authorityPem: string, atMs: number): boolean {
+/** Whether `authorityPem` signed it and both are within their dates. */
+export function verifyCertificate(certificatePem: string, authorityPem: string, atMs: number): boolean {
   try {
     const certificate = parse(certificatePem);
     const authority = parse(authorityPem).body;
@@ -143,6 +145,16 @@ function verify(certificatePem: string, authorityPem: string, atMs: number): boo
     );
   } catch {
     // A peer may send anything; what is no certificate is not verified.
+    return false;
+  }
+}
+
+/** Whether the private key is the one of the certificate. */
+export function holdsKey(certificatePem: string, privateKeyPem: string): boolean {
+  try {
+    return parse(certificatePem).body.publicKey === publicOf(privateKeyPem);
+  } catch {
+    // What is no certificate or no key fits nothing.
     return false;
   }
 }

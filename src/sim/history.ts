@@ -6,6 +6,8 @@
  *   doubled   an operation took effect twice, or was refused and took effect all the same
  *   stale     a read returned less than what was known before it began
  *   watch     events out of order, twice, or missing
+ * Other checks of a run report in the same words: diverged (nodes differ), consensus (Raft's own
+ * invariants), liveness (no progress although nothing is broken), answer (one nobody should get).
  */
 export type Outcome = 'ok' | 'refused' | 'unknown';
 
@@ -60,7 +62,7 @@ export interface History {
 }
 
 export interface Violation {
-  kind: 'lost' | 'doubled' | 'stale' | 'watch' | 'diverged' | 'consensus' | 'liveness';
+  kind: 'lost' | 'doubled' | 'stale' | 'watch' | 'diverged' | 'consensus' | 'liveness' | 'answer';
   message: string;
 }
 

@@ -44,6 +44,8 @@ export interface Found {
   end: number;
   epoch: number;
   chain: number;
+  /** The newest batch in the segment to write on: the only one whose sync may have failed. */
+  newest: { offset: number; bytes: Uint8Array };
 }
 
 export interface Place {
@@ -65,6 +67,7 @@ export async function recoverLog(place: Place, names: string[]): Promise<Found> 
     end: 0,
     epoch: 0,
     chain: 0,
+    newest: { offset: 0, bytes: new Uint8Array() },
   };
   const synced = await readSlot(place, names);
   for (const segment of await readSegments(place, names)) replaySegment(place, found, segment);
@@ -155,6 +158,9 @@ function replaySegment(place: Place, found: Found, { header, bytes, ends }: Read
     }
     found.epoch = batch.epoch;
     chain = batch.chain;
+    // A segment's first batch was synced together with its header.
+    const offset = position === sectorBytes ? 0 : position;
+    found.newest = { offset, bytes: bytes.subarray(offset, batch.end) };
     position = batch.end;
   }
   found.segments.push(here);

@@ -35,12 +35,14 @@ export class Segments {
   #slotWrites = 0;
   #spares: string[];
   #spareCount = 0;
+  readonly #newest: Found['newest'];
   #hasReserve: boolean;
 
   constructor(place: Place, options: { segmentBytes: number; found: Found; names: string[] }) {
     this.#place = place;
     this.#segmentBytes = options.segmentBytes;
     this.#list = options.found.segments;
+    this.#newest = options.found.newest;
     // Spares of an earlier start may be short or of another size; making one is cheap.
     this.#spares = [];
     this.#hasReserve = options.names.includes(reserveFile);
@@ -87,6 +89,8 @@ export class Segments {
     if (this.#list.length > 0) {
       this.#file = await this.#place.disk.open(this.#path(segmentName(this.active.id)));
       // After kill -9 the kernel may hold what we have just read and believe; make it durable before it is used.
+      // After a failed sync it may even hold it as clean, and a sync alone would not write it (Rebello, ATC 2020).
+      if (this.#newest.bytes.length > 0) await this.#file.write(this.#newest.offset, [this.#newest.bytes]);
       await this.#file.sync();
     }
     await this.#place.disk.syncDirectory(this.#place.directory);

@@ -33,11 +33,11 @@ export interface PeerLinkOptions {
   clock: Clock;
   log: Log;
   hello: Hello;
-  /** Judge the other side's hello; a fault refuses the link. */
-  admit: (hello: Hello) => void;
+  /** Judge the other side's hello; a fault refuses the link. It may have come before this link is returned. */
+  admit: (hello: Hello, self: PeerLink) => void;
   onMessage: (channel: string, payload: unknown) => void;
   onRequest: (method: string, payload: unknown) => Promise<unknown>;
-  onClose: (reason: string) => void;
+  onClose: (reason: string, self: PeerLink) => void;
 }
 
 /** A rough size, so that frames can be cut without encoding twice. */
@@ -109,7 +109,7 @@ export function createPeerLink(options: PeerLinkOptions): PeerLink {
   function handle(message: PeerMessage): void {
     if (message[0] === 'h') {
       const hello = checkHello(message[1]);
-      options.admit(hello);
+      options.admit(hello, self);
       other = hello;
       return;
     }
@@ -165,25 +165,10 @@ export function createPeerLink(options: PeerLinkOptions): PeerLink {
       'later',
     );
     for (const id of [...pending.keys()]) settle(id)?.reject(fault);
-    options.onClose(reason);
+    options.onClose(reason, self);
   }
 
-  link.onFrame((frame) => {
-    heardMs = clock.monotonicMs();
-    try {
-      for (const message of decodePeerFrame(frame)) if (!closed) handle(message);
-    } catch (error) {
-      // Our own mistakes are not a peer's: they must stop the node, not the link.
-      if (!isFault(error)) throw error;
-      log.warn('a peer link is refused', { peer: link.peer.commonName, code: error.code, error: error.message });
-      end(error.message);
-    }
-  });
-  link.onClose(end);
-  enqueue(['h', options.hello], 128);
-  pinger = clock.after(PING_INTERVAL_MS, ping);
-
-  return {
+  const self: PeerLink = {
     get hello() {
       return other;
     },
@@ -220,4 +205,21 @@ export function createPeerLink(options: PeerLinkOptions): PeerLink {
     rttMs: () => rtt,
     close: end,
   };
+
+  // Before everything else, also before answers to frames that came early.
+  enqueue(['h', options.hello], 128);
+  link.onFrame((frame) => {
+    heardMs = clock.monotonicMs();
+    try {
+      for (const message of decodePeerFrame(frame)) if (!closed) handle(message);
+    } catch (error) {
+      // Our own mistakes are not a peer's: they must stop the node, not the link.
+      if (!isFault(error)) throw error;
+      log.warn('a peer link is refused', { peer: link.peer.commonName, code: error.code, error: error.message });
+      end(error.message);
+    }
+  });
+  link.onClose(end);
+  if (!closed) pinger = clock.after(PING_INTERVAL_MS, ping);
+  return self;
 }

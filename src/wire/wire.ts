@@ -122,12 +122,12 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   function adopt(link: Link): void {
     const name = link.peer.commonName;
     const peer = peerOf(name);
-    const established = createPeerLink({
+    createPeerLink({
       link,
       clock,
       log,
       hello,
-      admit(other) {
+      admit(other, established) {
         admit(link, other);
         if (closed) throw new Fault('WIRE_CLOSED', `${self} is stopping`, 'later');
         const current = peer.link;
@@ -146,7 +146,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       },
       onMessage: (channel, payload) => messageHandlers.get(channel)?.(name, payload),
       onRequest: (method, payload) => serveRequest(name, method, payload),
-      onClose(reason) {
+      onClose(reason, established) {
         if (peer.link !== established) return;
         peer.link = undefined;
         if (closed) return;

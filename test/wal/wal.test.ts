@@ -285,6 +285,23 @@ test('after a failed sync nothing is appended any more, and a restart reads what
   t.deepEqual(recovered.entries.slice(0, 3), entries(1, 3));
 });
 
+test('what a restart after a failed sync reads and goes on from survives a later power cut', async (t) => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const lab = createLab(seed);
+    const { wal } = await lab.open();
+    await lab.run(wal.append({ entries: entries(1, 1) }));
+    lab.disk.faults.failSyncs = 1;
+    await t.throwsAsync(lab.run(wal.append({ entries: entries(2, 2, { bytes: 3000 }) })));
+    // The kernel lives and shows pages that never reached the disk.
+    lab.crash('process');
+    const second = await lab.open();
+    const read = second.recovered.entries.length;
+    await lab.run(second.wal.append({ entries: entries(read + 1, read + 1) }));
+    lab.crash('power');
+    t.is((await lab.open()).recovered.entries.length, read + 1, `seed ${seed}`);
+  }
+});
+
 test('a hung sync shows in the statistics while it hangs', async (t) => {
   const lab = createLab();
   const { wal } = await lab.open();
