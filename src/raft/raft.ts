@@ -76,6 +76,7 @@ export type Proposal =
       leader: NodeId | undefined;
     };
 
+/** ReadIndex requests that wait for their round at the leader; those beyond are dropped, and asked again. */
 const PENDING_READS_MAX = 10_000;
 
 /** What a cluster's first node writes before its first start: one committed entry with the configuration. */
@@ -118,6 +119,8 @@ export class Raft {
   #readContext = 0;
   #readsWaitingForCommit: { from: NodeId; id: number }[] = [];
   #readRound: { from: NodeId; id: number }[] = [];
+  /** In all three lists. */
+  #pendingReads = 0;
   #readRounds: { context: number; index: number; requests: { from: NodeId; id: number }[] }[] = [];
 
   // What the next Ready will hold.
@@ -178,6 +181,8 @@ export class Raft {
       this.#electionElapsed += 1;
       if (this.#electionElapsed >= this.#electionTimeout) {
         this.#resetElection();
+        // Also where nobody stands: who still believes in a silent leader refuses its vote (A3.11).
+        this.leader = undefined;
         if (this.#mayCampaign()) this.#campaign('pre');
       }
     }
@@ -308,6 +313,8 @@ export class Raft {
     if (!this.#admitTerm(from, { type: 'append', term, prevIndex: 0, prevTerm: 0, entries: [], commitIndex: 0 }))
       return false;
     this.#followLeader(from);
+    // It may be older than what we have by now (etcd #18055); what our log holds we only learn to be committed.
+    if (this.log.matches(meta.index, meta.term)) this.#commitTo(meta.index);
     if (meta.index > this.commitIndex) return true;
     this.#reply(from, { rejected: false, index: this.commitIndex });
     return false;
@@ -461,11 +468,14 @@ export class Raft {
     this.role = 'follower';
     this.leader = leader;
     this.progress.clear();
+    // Sent in the new term they would make us its leader in the eyes of the receiver.
+    this.#snapshotsFor = [];
     this.#votes.clear();
     this.#transferee = undefined;
     this.#readsWaitingForCommit = [];
     this.#readRound = [];
     this.#readRounds = [];
+    this.#pendingReads = 0;
     this.#resetElection();
   }
 
@@ -566,7 +576,7 @@ export class Raft {
     this.role = 'leader';
     this.leader = this.id;
     this.#heartbeatElapsed = 0;
-    this.#uncommittedBytes = 0;
+    this.#uncommittedBytes = this.log.bytesAfter(this.commitIndex);
     this.#readContext = 0;
     this.progress.clear();
     this.#syncProgress();
@@ -593,7 +603,7 @@ export class Raft {
     }
     const limit = 2 * this.config.electionTimeoutTicks;
     const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
-    if (!hasQuorum(this.configuration, alive) && isVoter(this.configuration, this.id)) {
+    if (!hasQuorum(this.configuration, alive)) {
       this.#becomeFollower(this.currentTerm, undefined);
       return;
     }
@@ -711,13 +721,10 @@ export class Raft {
 
   #onAppend(from: NodeId, message: Message & { type: 'append' }): void {
     this.#followLeader(from);
-    const { prevIndex, prevTerm, entries } = message;
-    if (prevIndex < this.commitIndex) {
-      // Late or repeated: what is committed here equals the leader's log.
-      this.#reply(from, { rejected: false, index: this.commitIndex });
-      return;
-    }
-    if (!this.log.matches(prevIndex, prevTerm)) {
+    const { prevIndex, prevTerm } = message;
+    // Late or repeated: what is committed here equals the leader's log. What goes beyond it is taken.
+    const entries = message.entries.filter(({ index }) => index > this.commitIndex);
+    if (prevIndex >= this.commitIndex && !this.log.matches(prevIndex, prevTerm)) {
       const hintIndex = this.log.lastIndexOfTermAtMost(Math.min(prevIndex, this.log.lastIndex), prevTerm);
       this.#reply(from, { rejected: true, index: prevIndex, hintIndex, hintTerm: this.log.termAt(hintIndex) ?? 0 });
       return;
@@ -729,15 +736,22 @@ export class Raft {
       const at = fresh[0]?.index ?? 0;
       if (at <= this.log.lastIndex) {
         this.log.truncateFrom(at, this.commitIndex);
+        this.#forgetWritesFrom(at);
         this.#unstable = this.#unstable.filter((entry) => entry.index < at);
       }
       this.log.append(fresh);
       this.#unstable.push(...fresh);
       if (this.config.mutations?.has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
     }
-    const lastNew = prevIndex + entries.length;
+    const lastNew = Math.max(this.commitIndex, prevIndex + message.entries.length);
     this.#commitTo(Math.min(message.commitIndex, lastNew));
     this.#reply(from, { rejected: false, index: lastNew });
+  }
+
+  /** Writes under way vouch only for what is before the cut, even if the same entry comes back (append ABA, A3.15). */
+  #forgetWritesFrom(index: number): void {
+    const last = { index: index - 1, term: this.log.termAt(index - 1) ?? 0 };
+    for (const write of this.#persisting) if (write.last && write.last.index >= index) write.last = last;
   }
 
   #onAppendReply(from: NodeId, message: Message & { type: 'appendReply' }): void {
@@ -815,7 +829,8 @@ export class Raft {
   // ── reads (thesis §6.4) ─────────────────────────────────────────────────────────────────────
 
   #takeRead(from: NodeId, id: number): void {
-    if (this.#readRound.length + this.#readsWaitingForCommit.length >= PENDING_READS_MAX) return;
+    if (this.#pendingReads >= PENDING_READS_MAX) return;
+    this.#pendingReads += 1;
     if (this.commitIndex < this.#termStartIndex) this.#readsWaitingForCommit.push({ from, id });
     else this.#readRound.push({ from, id });
   }
@@ -838,6 +853,7 @@ export class Raft {
       );
       if (!confirmed) return;
       this.#readRounds.shift();
+      this.#pendingReads -= requests.length;
       for (const { from, id } of requests) {
         if (from === this.id) this.#reads.push({ id, index });
         else this.#messages.push({ to: from, message: { type: 'readIndexReply', term: this.currentTerm, id, index } });
