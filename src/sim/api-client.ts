@@ -39,6 +39,8 @@ export class ApiClient {
   readonly #admin: AdminClient;
   readonly #prng: Prng;
   #server: number;
+  #stays = false;
+  #timeoutMs = requestTimeoutMs;
 
   constructor(cluster: SimCluster, name: string) {
     this.name = name;
@@ -52,9 +54,16 @@ export class ApiClient {
     return this.#prng;
   }
 
+  /** Ask this node and no other; `timeoutMs` for those who have more patience than the workload. */
+  stayWith(node: string, timeoutMs = requestTimeoutMs): void {
+    this.#server = this.#cluster.nodes.findIndex(({ name }) => name === node);
+    this.#stays = true;
+    this.#timeoutMs = timeoutMs;
+  }
+
   /** Which node is asked; another one after a failure. */
   moveOn(): void {
-    this.#server = this.#prng.below(this.#cluster.nodes.length);
+    if (!this.#stays) this.#server = this.#prng.below(this.#cluster.nodes.length);
   }
 
   /** One request; never rejects. */
@@ -66,7 +75,7 @@ export class ApiClient {
         method,
         headers: { 'content-type': 'application/json', accept: 'application/json' },
         ...(body === undefined ? {} : { body: new TextEncoder().encode(JSON.stringify(body)) }),
-        timeoutMs: requestTimeoutMs,
+        timeoutMs: this.#timeoutMs,
         bodyBytesMax: answerBytesMax,
       });
       const answer = this.#judge(result);
@@ -88,7 +97,12 @@ export class ApiClient {
     let status = 0;
     const query = `?watch=true&allowWatchBookmarks=true&resourceVersion=${fromRevision}`;
     return this.#admin.http.stream(
-      { ...this.#target(path + query), method: 'GET', headers: { accept: 'application/json' }, timeoutMs: requestTimeoutMs },
+      {
+        ...this.#target(path + query),
+        method: 'GET',
+        headers: { accept: 'application/json' },
+        timeoutMs: requestTimeoutMs,
+      },
       {
         onHead: (head) => (status = head),
         onChunk: (chunk) => {
@@ -118,13 +132,17 @@ export class ApiClient {
 
   /** A 5xx may have taken effect; a 4xx has not. */
   #judge({ status, body }: HttpFetchResult): ApiAnswer {
-    const outcome: Outcome = status >= 200 && status < 300 ? 'ok' : status >= 400 && status < 500 ? 'refused' : 'unknown';
+    const outcome: Outcome =
+      status >= 200 && status < 300 ? 'ok' : status >= 400 && status < 500 ? 'refused' : 'unknown';
     const parsed: unknown = JSON.parse(new TextDecoder().decode(body));
     // 500 is never the cluster's state: it is a mistake of ours.
     const unexpected = status === 500 || (outcome === 'refused' && ![404, 409, 410, 429].includes(status));
     if (unexpected) {
       const { message = '' } = parsed as { message?: string };
-      this.#cluster.report({ kind: 'answer', message: `${this.name} got an answer nobody expects: ${status} ${message}` });
+      this.#cluster.report({
+        kind: 'answer',
+        message: `${this.name} got an answer nobody expects: ${status} ${message}`,
+      });
     }
     return { outcome, status, body: parsed };
   }

@@ -158,7 +158,10 @@ export class Fabric {
   }
 
   /** Undefined: the address is taken. Loopback hosts are the place's own. */
-  listen(place: Place, options: { host: string; port: number; shared?: boolean; accept: Listener['accept'] }): Listener | undefined {
+  listen(
+    place: Place,
+    options: { host: string; port: number; shared?: boolean; accept: Listener['accept'] },
+  ): Listener | undefined {
     const port = options.port === 0 ? this.#nextPort++ : options.port;
     const key = addressKey(place, options.host, port);
     const present = this.#listeners.get(key) ?? [];
@@ -197,7 +200,9 @@ export class Fabric {
       };
       const timer = this.world.after(timeoutMs, () =>
         from.clock.run(() =>
-          finish(() => reject(new Fault('FABRIC_TIMEOUT', `${host}:${port} did not answer within ${timeoutMs} ms`, 'later'))),
+          finish(() =>
+            reject(new Fault('FABRIC_TIMEOUT', `${host}:${port} did not answer within ${timeoutMs} ms`, 'later')),
+          ),
         ),
       );
       const answer = (act: () => void): void => {

@@ -181,16 +181,33 @@ class RandomFaults implements Faults {
           for (const node of nodes) cluster.start(node.name);
         };
       case 'isolate':
-        return this.#cut(others.flatMap((one) => [[name, one.name], [one.name, name]]));
+        return this.#cut(
+          others.flatMap((one) => [
+            [name, one.name],
+            [one.name, name],
+          ]),
+        );
       case 'one-way': {
         const inward = this.#prng.chance(0.5);
         return this.#cut(others.map((one) => (inward ? [one.name, name] : [name, one.name])));
       }
       case 'cut-pair':
-        return other ? this.#cut([[name, other.name], [other.name, name]]) : () => undefined;
+        return other
+          ? this.#cut([
+              [name, other.name],
+              [other.name, name],
+            ])
+          : () => undefined;
       case 'cut-client': {
         const clients = network.names().filter((one) => !nodes.some((node) => node.name === one));
-        return this.#cut(clients.filter(() => this.#prng.chance(0.5)).flatMap((one) => [[name, one], [one, name]]));
+        return this.#cut(
+          clients
+            .filter(() => this.#prng.chance(0.5))
+            .flatMap((one) => [
+              [name, one],
+              [one, name],
+            ]),
+        );
       }
       case 'pause':
         process?.clock.pause();

@@ -87,7 +87,10 @@ class HttpAt implements SimHttpClient {
         const message = item as Message;
         if (message.type !== 'request') return;
         active.add(end);
-        options.handle(requestOf(message, client, remoteAddress), responseOf(end, place, () => active.delete(end)));
+        options.handle(
+          requestOf(message, client, remoteAddress),
+          responseOf(end, place, () => active.delete(end)),
+        );
       });
       return { answer: options.certificatePem };
     };
@@ -169,7 +172,11 @@ class HttpAt implements SimHttpClient {
         end.onClose((reason) => finish(broken(options.url, reason)));
         const body = options.body ?? new Uint8Array();
         const { pathname, search, host } = new URL(options.url);
-        const headers = { host, ...options.headers, ...(options.body ? { 'content-length': String(body.length) } : {}) };
+        const headers = {
+          host,
+          ...options.headers,
+          ...(options.body ? { 'content-length': String(body.length) } : {}),
+        };
         const message: Message = { type: 'request', method: options.method, url: pathname + search, headers, body };
         end.send(message, headBytes + body.length);
       },
@@ -209,7 +216,8 @@ class HttpAt implements SimHttpClient {
 function clientOf(hello: Hello, authorityPem: string, nowMs: number): HttpClientIdentity | undefined {
   const { certificatePem, privateKeyPem } = hello;
   if (certificatePem === undefined || privateKeyPem === undefined) return undefined;
-  if (!verifyCertificate(certificatePem, authorityPem, nowMs) || !holdsKey(certificatePem, privateKeyPem)) return undefined;
+  if (!verifyCertificate(certificatePem, authorityPem, nowMs) || !holdsKey(certificatePem, privateKeyPem))
+    return undefined;
   const { commonName, organizations } = describeCertificate(certificatePem);
   return { commonName, organizations };
 }

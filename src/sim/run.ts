@@ -100,7 +100,11 @@ async function recover(cluster: SimCluster, workload: Workload, heal: () => void
   workload.stop();
   heal();
   const demand = async (what: string, holds: () => boolean): Promise<void> => {
-    if (cluster.violations.length > 0 || (await cluster.until(() => cluster.violations.length > 0 || holds(), recoveryMs))) return;
+    if (
+      cluster.violations.length > 0 ||
+      (await cluster.until(() => cluster.violations.length > 0 || holds(), recoveryMs))
+    )
+      return;
     cluster.report({ kind: 'liveness', message: `${recoveryMs} ms after everything was mended: ${what}` });
   };
   await demand('not every node is ready', () => cluster.nodes.every(isReady));
@@ -117,7 +121,7 @@ function areLevel(cluster: SimCluster): boolean {
 }
 
 /** Read from each node's own store, not through the API. */
-function finalsOf(cluster: SimCluster): FinalState[] {
+export function finalsOf(cluster: SimCluster): FinalState[] {
   const finals: FinalState[] = [];
   if (!areLevel(cluster)) return finals;
   for (const { name, process } of cluster.nodes) {

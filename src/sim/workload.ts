@@ -72,8 +72,10 @@ class Clients implements Workload {
   start(): void {
     this.#running = true;
     const { writers, readers, watchers } = this.#options;
-    for (let i = 0; i < writers; i += 1) this.#loop(new ApiClient(this.#cluster, `writer${i}`), (client) => this.#write(client));
-    for (let i = 0; i < readers; i += 1) this.#loop(new ApiClient(this.#cluster, `reader${i}`), (client) => this.#read(client));
+    for (let i = 0; i < writers; i += 1)
+      this.#loop(new ApiClient(this.#cluster, `writer${i}`), (client) => this.#write(client));
+    for (let i = 0; i < readers; i += 1)
+      this.#loop(new ApiClient(this.#cluster, `reader${i}`), (client) => this.#read(client));
     for (let i = 0; i < watchers; i += 1) {
       const watcher = new Watcher(this.#cluster, new ApiClient(this.#cluster, `watcher${i}`), this.history);
       this.#watchers.push(watcher);
@@ -194,7 +196,15 @@ class Clients implements Workload {
     const found = outcome === 'ok' ? (body as TokenObject) : undefined;
     const revision = found ? revisionOf(found) : 0;
     const completedMs = this.#cluster.world.nowMs();
-    this.history.reads.push({ type: 'read', client: client.name, key, invokedMs, completedMs, revision, token: found?.data?.token });
+    this.history.reads.push({
+      type: 'read',
+      client: client.name,
+      key,
+      invokedMs,
+      completedMs,
+      revision,
+      token: found?.data?.token,
+    });
     if (found) this.#learn(key, revision);
   }
 
@@ -246,11 +256,22 @@ class Watcher {
     const completedMs = this.#cluster.world.nowMs();
     const seen = new Map((body as { items: TokenObject[] }).items.map((item) => [item.metadata.name, item]));
     // A key that is not in the list was read as absent, like one that is was read as present.
-    const keys = new Set([...this.#history.writes.filter(({ completedMs: done }) => (done ?? Infinity) < invokedMs).map(({ key }) => key), ...seen.keys()]);
+    const keys = new Set([
+      ...this.#history.writes.filter(({ completedMs: done }) => (done ?? Infinity) < invokedMs).map(({ key }) => key),
+      ...seen.keys(),
+    ]);
     for (const key of keys) {
       const item = seen.get(key);
       const revision = item ? revisionOf(item) : 0;
-      this.#history.reads.push({ type: 'read', client: this.name, key, invokedMs, completedMs, revision, token: item?.data?.token });
+      this.#history.reads.push({
+        type: 'read',
+        client: this.name,
+        key,
+        invokedMs,
+        completedMs,
+        revision,
+        token: item?.data?.token,
+      });
     }
     const revision = revisionOf(body);
     this.#watch = { client: this.name, fromRevision: revision, events: [], throughRevision: revision };

@@ -12,7 +12,13 @@ import { networkContract } from './contracts/network.ts';
 
 networkContract(test, 'real network', () => {
   const network = createNetwork();
-  return { crypto: createCrypto(), server: network, client: network, addressOf: (port) => `127.0.0.1:${port}`, run: (promise) => promise };
+  return {
+    crypto: createCrypto(),
+    server: network,
+    client: network,
+    addressOf: (port) => `127.0.0.1:${port}`,
+    run: (promise) => promise,
+  };
 });
 
 networkContract(test, 'simulated network', () => {

@@ -18,7 +18,11 @@ const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 export function httpContract(test: TestFn, name: string, make: () => HttpSetup): void {
-  async function leaf(crypto: Crypto, authority: { certificatePem: string; privateKeyPem: string }, spec: { commonName: string; host?: string }) {
+  async function leaf(
+    crypto: Crypto,
+    authority: { certificatePem: string; privateKeyPem: string },
+    spec: { commonName: string; host?: string },
+  ) {
     const keys = await crypto.generateKeyPair();
     const isIp = /^[\d.]+$/.test(spec.host ?? '');
     const certificatePem = await crypto.issueCertificate(authority, {
@@ -38,12 +42,24 @@ export function httpContract(test: TestFn, name: string, make: () => HttpSetup):
     const clients = await crypto.createAuthority({ commonName: 'clients', validityDays: 1 });
     const own = await leaf(crypto, authority, { commonName: 'kube-apiserver', host: setup.host });
     const server = await setup.run(
-      setup.server.serve({ listen: [{ host: '127.0.0.1', port: 0 }], ...own, clientAuthorityPem: clients.certificatePem, handle }),
+      setup.server.serve({
+        listen: [{ host: '127.0.0.1', port: 0 }],
+        ...own,
+        clientAuthorityPem: clients.certificatePem,
+        handle,
+      }),
     );
     const url = setup.urlOf(server.ports[0] ?? 0);
     const fetch = (path: string, options: Partial<HttpFetchOptions> = {}) =>
       setup.run(
-        setup.client.fetch({ method: 'GET', url: url + path, authorityPem: authority.certificatePem, timeoutMs: 2000, bodyBytesMax: 1e6, ...options }),
+        setup.client.fetch({
+          method: 'GET',
+          url: url + path,
+          authorityPem: authority.certificatePem,
+          timeoutMs: 2000,
+          bodyBytesMax: 1e6,
+          ...options,
+        }),
       );
     return { server, fetch, clients, port: server.ports[0] ?? 0 };
   }
@@ -74,7 +90,10 @@ export function httpContract(test: TestFn, name: string, make: () => HttpSetup):
     const { crypto } = setup;
     t.is(text((await fetch('/')).body), 'null');
     const admin = await leaf(crypto, clients, { commonName: 'kubernetes-admin' });
-    t.deepEqual(JSON.parse(text((await fetch('/', admin)).body)), { commonName: 'kubernetes-admin', organizations: ['system:masters'] });
+    t.deepEqual(JSON.parse(text((await fetch('/', admin)).body)), {
+      commonName: 'kubernetes-admin',
+      organizations: ['system:masters'],
+    });
     const others = await crypto.createAuthority({ commonName: 'clients', validityDays: 1 });
     const stranger = await leaf(crypto, others, { commonName: 'kubernetes-admin' });
     t.is(text((await fetch('/', stranger)).body), 'null');
@@ -136,7 +155,12 @@ export function httpContract(test: TestFn, name: string, make: () => HttpSetup):
     const { server, port } = await serving(setup, () => undefined);
     const other = await setup.crypto.createAuthority({ commonName: 'x', validityDays: 1 });
     const own = await leaf(setup.crypto, other, { commonName: 'x' });
-    const again = setup.server.serve({ listen: [{ host: '127.0.0.1', port }], ...own, clientAuthorityPem: other.certificatePem, handle: () => undefined });
+    const again = setup.server.serve({
+      listen: [{ host: '127.0.0.1', port }],
+      ...own,
+      clientAuthorityPem: other.certificatePem,
+      handle: () => undefined,
+    });
     await t.throwsAsync(setup.run(again), { code: 'HTTP_ADDRESS_IN_USE', message: new RegExp(String(port)) });
     await setup.run(server.close(0));
   });

@@ -17,7 +17,11 @@ export interface NetworkSetup {
 
 const frameBytesMax = 4 * 1024 * 1024;
 
-async function identityOf(crypto: Crypto, authority: { certificatePem: string; privateKeyPem: string }, name: string): Promise<LinkIdentity> {
+async function identityOf(
+  crypto: Crypto,
+  authority: { certificatePem: string; privateKeyPem: string },
+  name: string,
+): Promise<LinkIdentity> {
   const keys = await crypto.generateKeyPair();
   const certificatePem = await crypto.issueCertificate(authority, {
     publicKeyPem: keys.publicKeyPem,
@@ -36,7 +40,13 @@ export function networkContract(test: TestFn, name: string, make: () => NetworkS
     const [a, b] = [await identityOf(crypto, authority, 'a'), await identityOf(crypto, authority, 'b')];
     const accepted = Promise.withResolvers<{ link: Link; kind: LinkKind }>();
     const listener = await run(
-      server.listen({ host: '127.0.0.1', port: 0, identity: a, frameBytesMax, accept: (link, got) => accepted.resolve({ link, kind: got }) }),
+      server.listen({
+        host: '127.0.0.1',
+        port: 0,
+        identity: a,
+        frameBytesMax,
+        accept: (link, got) => accepted.resolve({ link, kind: got }),
+      }),
     );
     const address = addressOf(listener.port);
     const options = { address, kind, identity: b, expectedCommonName: 'a', frameBytesMax, timeoutMs: 2000 };
@@ -74,7 +84,10 @@ export function networkContract(test: TestFn, name: string, make: () => NetworkS
     const sizes = [1, 70_000, 0, 300, 1_000_000];
     for (const size of sizes) near.send(new Uint8Array(size).fill(size % 251));
     const got = await setup.run(frames(far, sizes.length));
-    t.deepEqual(got.map((frame) => frame.length), sizes);
+    t.deepEqual(
+      got.map((frame) => frame.length),
+      sizes,
+    );
     t.true(got.every((frame) => frame.every((byte) => byte === frame.length % 251)));
     far.send(new Uint8Array([7]));
     t.deepEqual([...((await setup.run(frames(near, 1)))[0] ?? [])], [7]);
@@ -108,8 +121,17 @@ export function networkContract(test: TestFn, name: string, make: () => NetworkS
   test(`${name}: an address in use is refused by name`, async (t) => {
     const setup = make();
     const { near, listener, options } = await pair(setup);
-    const again = setup.server.listen({ host: '127.0.0.1', port: listener.port, identity: options.identity, frameBytesMax, accept: () => undefined });
-    await t.throwsAsync(setup.run(again), { code: 'NETWORK_ADDRESS_IN_USE', message: new RegExp(`127.0.0.1:${listener.port}`) });
+    const again = setup.server.listen({
+      host: '127.0.0.1',
+      port: listener.port,
+      identity: options.identity,
+      frameBytesMax,
+      accept: () => undefined,
+    });
+    await t.throwsAsync(setup.run(again), {
+      code: 'NETWORK_ADDRESS_IN_USE',
+      message: new RegExp(`127.0.0.1:${listener.port}`),
+    });
     near.close('done');
     await setup.run(listener.close());
   });
@@ -118,7 +140,11 @@ export function networkContract(test: TestFn, name: string, make: () => NetworkS
     const setup = make();
     const { near, listener, options, authority } = await pair(setup);
     const { crypto, client, run } = setup;
-    const stranger = await identityOf(crypto, await crypto.createAuthority({ commonName: 'others', validityDays: 1 }), 'b');
+    const stranger = await identityOf(
+      crypto,
+      await crypto.createAuthority({ commonName: 'others', validityDays: 1 }),
+      'b',
+    );
     await t.throwsAsync(run(client.connect({ ...options, identity: stranger })), { code: 'NETWORK_CERTIFICATE' });
     const wrong = { ...options, expectedCommonName: 'c' };
     await t.throwsAsync(run(client.connect(wrong)), { code: 'NETWORK_CERTIFICATE', message: /'a', not 'c'/ });
