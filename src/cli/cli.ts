@@ -45,7 +45,8 @@ const COMMANDS: Record<string, Command> = {
   },
   server: {
     summary: 'run one node in the foreground',
-    usage: 'server --config FILE --data DIR',
+    usage:
+      'server --data DIR (--config FILE | --name NAME [--host 127.0.0.1] [--port 6443] [--peer-port PORT+1000] [--shared-port 0] [--runtime auto] [--join-server URL --join-token TOKEN])',
     run: serverCommand,
   },
   sim: {

@@ -39,7 +39,9 @@ function textsOf(source: string, typeName: string, texts: Record<string, string>
 
 const texts: Record<string, string> = {};
 for (const typeName of TYPES.keys()) {
-  const file = candidates(typeName).map((name) => `${MODELS}${name}.d.ts`).find((path) => existsSync(path));
+  const file = candidates(typeName)
+    .map((name) => `${MODELS}${name}.d.ts`)
+    .find((path) => existsSync(path));
   if (file) textsOf(readFileSync(file, 'utf8'), typeName, texts);
 }
 mkdirSync(dirname(TARGET), { recursive: true });

@@ -20,7 +20,7 @@ import type { KubeObject } from '#src/api/object.ts';
 import { parseNodeConfig } from '#src/node/config.ts';
 import { createNode } from '#src/node/node.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
-import { readFlags, textFlag, UsageError } from './usage.ts';
+import { choiceFlag, integerFlag, readFlags, textFlag, UsageError, type Flags } from './usage.ts';
 
 const STOP_DEADLINE_MS = 15_000;
 
@@ -105,12 +105,44 @@ function systemFacts(): {
   };
 }
 
+/** A file, or flags for what a node cannot do without; the rest is Kubernetes' defaults. */
+function settingsOf(flags: Flags): unknown {
+  const file = textFlag(flags, 'config', '');
+  if (file !== '') {
+    const others = Object.keys(flags.values).filter((name) => name !== 'config' && name !== 'data');
+    if (others.length > 0) throw new UsageError(`--config FILE holds all settings; leave out --${others.join(', --')}`);
+    return readSettings(file);
+  }
+  if (textFlag(flags, 'name', '') === '') throw new UsageError('either --config FILE or --name NAME is needed');
+  const host = textFlag(flags, 'host', '127.0.0.1');
+  const port = integerFlag(flags, 'port', 6443, { min: 1, max: 65_535 });
+  const peerPort = integerFlag(flags, 'peer-port', port + 1000, { min: 1, max: 65_535 });
+  const server = textFlag(flags, 'join-server', '');
+  return {
+    name: textFlag(flags, 'name', ''),
+    api: { host, port, sharedPort: integerFlag(flags, 'shared-port', 0, { min: 0, max: 65_535 }) },
+    peer: { host, port: peerPort, advertise: `${host}:${peerPort}` },
+    runtime: choiceFlag(flags, 'runtime', 'auto', ['auto', 'docker', 'process']),
+    ...(server === '' ? {} : { join: { server, token: textFlag(flags, 'join-token', '') } }),
+  };
+}
+
 export async function serverCommand(args: string[]): Promise<number> {
-  const flags = readFlags(args, { config: { type: 'string' }, data: { type: 'string' } });
-  const configFile = textFlag(flags, 'config', '');
+  const flags = readFlags(args, {
+    config: { type: 'string' },
+    data: { type: 'string' },
+    name: { type: 'string' },
+    host: { type: 'string' },
+    port: { type: 'string' },
+    'shared-port': { type: 'string' },
+    'peer-port': { type: 'string' },
+    'join-server': { type: 'string' },
+    'join-token': { type: 'string' },
+    runtime: { type: 'string' },
+  });
   const data = textFlag(flags, 'data', '');
-  if (configFile === '' || data === '') throw new UsageError('--config FILE and --data DIR are both needed');
-  const config = parseNodeConfig(readSettings(configFile));
+  if (data === '') throw new UsageError('--data DIR is needed: where this node keeps its state');
+  const config = parseNodeConfig(settingsOf(flags));
   const log = createLog({ level: config.logLevel }, config.name);
   const clock = createClock();
   const choice = await createDataplane({ log });

@@ -2,11 +2,12 @@
  * Which runtime a node uses: Docker where an engine answers, else plain processes of this host.
  * The engine is found as Docker's own tools find it: DOCKER_HOST, then /var/run/docker.sock.
  */
-import { join } from 'node:path';
+import { hash } from 'node:crypto';
+import { dirname, join, resolve } from 'node:path';
 import type { Clock } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Runtime } from '#src/ports/runtime.ts';
-import { Fault } from '#src/std/fault.ts';
+import { messageOf } from '#src/std/fault.ts';
 import { createProcessRuntime } from './process/process.ts';
 
 export interface RuntimeChoice {
@@ -21,20 +22,44 @@ export interface RuntimeChoice {
   log: Log;
 }
 
+const ENGINE_ANSWER_MS = 3000;
+
 const PROCESS_LIMITS = [
   'the process runtime runs programs of this host: images are not unpacked, and CPU and memory limits, mounts and capabilities are not enforced',
 ];
 
 /** Faults: RUNTIME_UNAVAILABLE, RUNTIME_PERMISSION when Docker was asked for by name. */
-export function chooseRuntime(choice: RuntimeChoice): Promise<Runtime> {
-  if (choice.wanted === 'docker')
-    return Promise.reject(new Fault('RUNTIME_UNSUPPORTED', 'the Docker runtime is not built yet', 'never'));
-  return Promise.resolve(
-    createProcessRuntime({
-      directory: join(choice.directory, 'runtime'),
-      namespaces: choice.routed,
-      limits: PROCESS_LIMITS,
-      log: choice.log.scope('runtime'),
-    }),
-  );
+export async function chooseRuntime(choice: RuntimeChoice): Promise<Runtime> {
+  const log = choice.log.scope('runtime');
+  if (choice.wanted !== 'process') {
+    try {
+      return await dockerRuntime(choice, log);
+    } catch (error) {
+      if (choice.wanted === 'docker') throw error;
+      log.info('containers are processes of this host', { because: messageOf(error) });
+    }
+  }
+  return createProcessRuntime({
+    directory: join(choice.directory, 'runtime'),
+    namespaces: choice.routed,
+    limits: PROCESS_LIMITS,
+    log,
+  });
+}
+
+async function dockerRuntime({ node, directory, routed }: RuntimeChoice, log: Log): Promise<Runtime> {
+  // Loaded here: nodes without Docker do not pay for its client.
+  const { connectEngine, createDockerRuntime, pingEngine } = await import('./docker/docker.ts');
+  const docker = connectEngine();
+  await pingEngine(docker, ENGINE_ANSWER_MS);
+  const data = resolve(directory);
+  return createDockerRuntime({
+    docker,
+    node,
+    directory: data,
+    // The nodes of a local cluster lie side by side.
+    clusterLabel: hash('sha256', dirname(data)).slice(0, 8),
+    network: routed ? 'netns' : 'bridge',
+    log,
+  });
 }

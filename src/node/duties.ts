@@ -11,6 +11,7 @@ import type { Membership } from '#src/replica/membership.ts';
 import type { Proposer } from '#src/replica/proposer.ts';
 import { createScheduler } from '#src/scheduler/scheduler.ts';
 import { messageOf } from '#src/std/fault.ts';
+import { createApiEndpointsKeeper } from './api-endpoints.ts';
 import { finishBirth, type Life } from './birth.ts';
 import type { Disk } from '#src/ports/disk.ts';
 import type { NodeTimes } from './config.ts';
@@ -56,6 +57,7 @@ export function createDuties(options: {
   let unsubscribe: (() => void) | undefined;
   let retry: Timer | undefined;
   let leading: number | undefined;
+  const endpoints = createApiEndpointsKeeper({ client: admin, clock, log, term: () => leading });
 
   /** Idempotent; again after a failure for as long as this term lasts. */
   async function firstObjects(term: number): Promise<void> {
@@ -84,8 +86,10 @@ export function createDuties(options: {
         retry?.cancel();
         controllers.stop();
         scheduler.stop();
+        endpoints.stop();
         leading = term;
         if (term === undefined) return;
+        endpoints.start();
         log.info('leader duties begin', { term });
         void firstObjects(term);
         controllers.start(term);
@@ -96,6 +100,7 @@ export function createDuties(options: {
       unsubscribe?.();
       retry?.cancel();
       leading = undefined;
+      endpoints.stop();
       controllers.close();
       scheduler.close();
     },

@@ -18,6 +18,7 @@ import { createReplica, type Replica, type ReplicaMutation, type ReplicaSettings
 import type { ReplicaStatus } from '#src/replica/membership.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import { createWire, type Wire } from '#src/wire/wire.ts';
+import { createApiEndpoint, type ApiEndpoints } from './api-endpoints.ts';
 import { beBorn, type Life } from './birth.ts';
 import type { NodeConfig } from './config.ts';
 import { createDuties, type LeaderDuties } from './duties.ts';
@@ -80,6 +81,7 @@ interface Parts {
   proxy: Proxy;
   duties: LeaderDuties;
   voters: { start(): void; stop(): void };
+  endpoint: ApiEndpoints;
 }
 
 const READY_LAG_MAX_ENTRIES = 1000;
@@ -145,6 +147,7 @@ export function createNode(options: NodeOptions): Node {
     await startServing(parts);
     parts.kubelet.start();
     parts.proxy.start();
+    parts.endpoint.start();
     log.info('started', { node: config.name, cluster: identity.clusterId, version: VERSION });
   }
 
@@ -249,6 +252,14 @@ export function createNode(options: NodeOptions): Node {
         dataplane: ports.dataplane,
       }),
       voters: createVoterManager({ membership: replica, clock, log: ports.log }),
+      endpoint: createApiEndpoint({
+        client: nodeIdentity,
+        clock,
+        log,
+        node: config.name,
+        ip: nodeAddressOf(identity.podCidr),
+        port: config.api.port,
+      }),
     };
   }
 
@@ -293,8 +304,9 @@ export function createNode(options: NodeOptions): Node {
   async function stop(): Promise<void> {
     stopping = true;
     if (!parts) return;
-    const { kubelet, proxy, duties, voters, replica, apiServer, wire } = parts;
+    const { kubelet, proxy, duties, voters, replica, apiServer, wire, endpoint } = parts;
     voters.stop();
+    endpoint.stop();
     duties.stop();
     kubelet.stop();
     // Leadership moves while this node still answers; what is under way here ends on the new leader.

@@ -52,7 +52,8 @@ export function createClusterChecker(): ClusterChecker {
       const entry = node.log.entryAt(index);
       if (!entry) continue;
       const known = committed.get(index);
-      if (!known) committed.set(index, { term: entry.term, data: entry.data, by: node.id, committedInTerm: node.currentTerm });
+      if (!known)
+        committed.set(index, { term: entry.term, data: entry.data, by: node.id, committedInTerm: node.currentTerm });
       else if (known.term !== entry.term || !sameBytes(known.data, entry.data)) {
         found.push(
           `State Machine Safety: entry ${index} is committed with term ${known.term} on ${known.by} and with term ${entry.term} on ${node.id}`,

@@ -58,6 +58,15 @@ export class RaftLog {
     return found;
   }
 
+  /** The configuration in force at an index, and all after it. */
+  configurationsSince(index: number): Configuration[] {
+    const first = Math.max(
+      0,
+      this.#configurations.findLastIndex((entry) => entry.index <= index),
+    );
+    return this.#configurations.slice(first).map(({ configuration }) => configuration);
+  }
+
   /** Undefined when the entry is compacted away or not there yet. */
   termAt(index: number): number | undefined {
     if (index === this.#offset) return this.#offsetTerm;

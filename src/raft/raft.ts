@@ -178,7 +178,7 @@ export class Raft {
       this.#electionElapsed += 1;
       if (this.#electionElapsed >= this.#electionTimeout) {
         this.#resetElection();
-        if (this.log.configuration.voters.length > 0 && isVoter(this.configuration, this.id)) this.#campaign('pre');
+        if (this.#mayCampaign()) this.#campaign('pre');
       }
     }
     checkState(this);
@@ -212,7 +212,7 @@ export class Raft {
         break;
       case 'timeoutNow':
         // The leader asks for it: no pre-vote, and the live leader is no reason to refuse.
-        if (isVoter(this.configuration, this.id) && this.role !== 'leader') this.#campaign('transfer');
+        if (this.#mayCampaign() && this.role !== 'leader') this.#campaign('transfer');
         break;
       case 'readIndex':
         if (this.role === 'leader') this.#takeRead(from, message.id);
@@ -328,14 +328,19 @@ export class Raft {
     checkState(this);
   }
 
-  /** The transfer to `to` has ended; after a failure the member is probed again. */
+  /** The transfer to `to` has ended; after a failure it is tried again when the member is heard of. */
   snapshotSent(to: NodeId, ok: boolean): void {
     const progress = this.progress.get(to);
     if (progress?.replication.state !== 'snapshot') return;
     const { pendingIndex } = progress.replication;
-    becomeProbe(progress);
-    if (ok) progress.nextIndex = Math.max(progress.nextIndex, pendingIndex + 1);
-    this.#appendDue = true;
+    if (ok) {
+      becomeProbe(progress);
+      progress.nextIndex = Math.max(progress.nextIndex, pendingIndex + 1);
+      this.#appendDue = true;
+    } else {
+      // Not at once: to a member that is down that would be a busy loop.
+      progress.replication = { state: 'probe', sent: true };
+    }
   }
 
   /** The link to `id` is down: what was in flight is probably lost. */
@@ -472,6 +477,14 @@ export class Raft {
   }
 
   // ── elections ───────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * A voter; also one that is a voter no more by an entry not known committed: it may be the only one that
+   * has this entry, and then nobody else can be elected (Ongaro thesis §4.2.2).
+   */
+  #mayCampaign(): boolean {
+    return this.log.configurationsSince(this.commitIndex).some((one) => isVoter(one, this.id));
+  }
 
   #campaign(kind: 'pre' | 'real' | 'transfer'): void {
     this.leader = undefined;
@@ -674,6 +687,19 @@ export class Raft {
     }
   }
 
+  /**
+   * An empty append after all that was sent: accepted, it acknowledges everything in flight; refused, it
+   * tells where to begin again. Without it a loss shows only when there is something more to send.
+   */
+  #askForMatch(to: NodeId, progress: Progress): void {
+    const prevIndex = progress.nextIndex - 1;
+    if (progress.matchIndex === prevIndex) return;
+    const { commitIndex, currentTerm: term } = this;
+    const prevTerm = this.log.termAt(prevIndex);
+    if (prevTerm === undefined) becomeProbe(progress);
+    else this.#messages.push({ to, message: { type: 'append', term, prevIndex, prevTerm, entries: [], commitIndex } });
+  }
+
   #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
     const reply: Ready['messages'][number] = {
       to,
@@ -740,20 +766,10 @@ export class Raft {
     if (this.role !== 'leader' || !progress) return;
     progress.contactTick = this.#tick;
     progress.readContext = Math.max(progress.readContext, context);
-    // A lost answer must not pause a member for ever: whoever hears us is sent to again.
+    // A lost message or answer must not pause a member for ever: whoever hears us is sent to again.
     if (progress.replication.state === 'probe') progress.replication.sent = false;
-    else if (
-      progress.replication.state === 'replicate' &&
-      progress.replication.inflight.length >= this.config.inflightMessagesMax
-    ) {
-      progress.replication.inflightBytes -= progress.replication.inflight.shift()?.bytes ?? 0;
-    }
-    if (progress.matchIndex < this.log.lastIndex) {
-      // All of it was sent, and nothing of it is answered: an append may be lost. An empty one at the
-      // end tells: the member accepts it, or refuses and is probed.
-      if (progress.nextIndex > this.log.lastIndex) progress.sentCommit = -1;
-      this.#sendAppend(from, progress);
-    }
+    else if (progress.replication.state === 'replicate') this.#askForMatch(from, progress);
+    if (progress.matchIndex < this.log.lastIndex) this.#sendAppend(from, progress);
     this.#confirmReads();
   }
 

@@ -79,7 +79,7 @@ export function etcdClient(port: number): Promise<EtcdClient> {
   });
 }
 
-/** etcdserverpb.StatusResponse: field 1 header { member_id = 2 }, field 5 leader. */
+/** etcdserverpb.StatusResponse: field 1 header { member_id = 2 }, field 4 leader. */
 function readVarints(buffer: Buffer): Map<number, bigint | Buffer> {
   const fields = new Map<number, bigint | Buffer>();
   let at = 0;
@@ -111,7 +111,7 @@ async function isLeader(port: number): Promise<boolean> {
       (answer) => {
         const fields = readVarints(answer.subarray(5));
         const header = fields.get(1);
-        resolve(header instanceof Buffer && readVarints(header).get(2) === fields.get(5));
+        resolve(header instanceof Buffer && readVarints(header).get(2) === fields.get(4));
         session.destroy();
       },
       () => {

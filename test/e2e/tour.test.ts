@@ -1,4 +1,5 @@
-/** The tour of the README, with the stock kubectl and real processes. */
+/** The tour of the README, with the stock kubectl, real processes and real containers. */
+import { execFileSync } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
 import type { Deployment, Node, Pod } from '#src/api/objects.ts';
 import { canMakeNetns, createLab, eventually, isRoot, kubectlPath, type Lab, type Output } from '#test/support/lab.ts';
@@ -23,11 +24,31 @@ function columns(output: Output): string[] {
   return (output.stdout.split('\n')[0] ?? '').split(/\s{2,}/);
 }
 
-needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && kubectlPath !== undefined, {
-  serial: true,
-})('the tour on the process runtime: deploy, scale, roll, undo, lose the leader, get it back', async (t) => {
+const canTour = isRoot && canMakeNetns() && kubectlPath !== undefined;
+const TITLE = 'the tour: deploy, scale, roll, undo, lose the leader, get it back';
+
+needs('root, ip, network namespaces and kubectl', canTour, { serial: true })(`${TITLE} (process runtime)`, (t) =>
+  tour(t, 'process'),
+);
+
+needs('root, network namespaces, kubectl and a Docker engine', canTour && hasEngine(), { serial: true })(
+  `${TITLE} (Docker)`,
+  (t) => tour(t, 'docker'),
+);
+
+/** Whether an engine answers where DOCKER_HOST or the default socket says. */
+function hasEngine(): boolean {
+  try {
+    execFileSync('docker', ['version'], { stdio: 'ignore', timeout: 10_000 });
+    return true;
+  } catch {
+    return false; // No client, or no engine behind it.
+  }
+}
+
+async function tour(t: ExecutionContext, runtime: 'process' | 'docker'): Promise<void> {
   t.timeout(900_000);
-  const lab = await createLab({ runtime: 'process' });
+  const lab = await createLab({ runtime });
   try {
     const up = await lab.up();
     t.is(up.code, 0, up.stdout + up.stderr);
@@ -76,13 +97,13 @@ needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && ku
       (await lab.kubectl('set', 'env', 'deploy/hello', 'GREETING=hei')).stdout,
       'deployment.apps/hello env updated\n',
     );
-    t.is((await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s')).code, 0);
+    await rolledOut(t, lab);
     t.regex(
       (await lab.kubectl('rollout', 'history', 'deploy/hello')).stdout,
       /REVISION +CHANGE-CAUSE\n1 +<none>\n2 +<none>/,
     );
     t.is((await lab.kubectl('rollout', 'undo', 'deploy/hello')).stdout, 'deployment.apps/hello rolled back\n');
-    t.is((await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s')).code, 0);
+    await rolledOut(t, lab);
     t.is(
       (await json<Deployment>(lab, 'get', 'deploy', 'hello')).metadata.annotations?.[
         'deployment.kubernetes.io/revision'
@@ -112,7 +133,13 @@ needs('root, ip, network namespaces and kubectl', isRoot && canMakeNetns() && ku
   } finally {
     await lab.close();
   }
-});
+}
+
+async function rolledOut(t: ExecutionContext, lab: Lab): Promise<void> {
+  const status = await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s');
+  if (status.code !== 0) t.log((await lab.kubectl('get', 'deploy,rs,pods', '-o', 'wide')).stdout);
+  t.is(status.code, 0, status.stdout + status.stderr);
+}
 
 async function surviveLeaderLoss(t: ExecutionContext, lab: Lab, clusterIp: string): Promise<void> {
   const before = await lab.status();

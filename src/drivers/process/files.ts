@@ -97,6 +97,7 @@ export function runtimeFiles(directory: string): RuntimeFiles {
     container: (id, file = '') => join(containers, id, file),
     sandbox: (id) => join(sandboxes, `${id}.json`),
     volume: (podUid, name = '') => join(volumes, podUid, name),
-    remove: (path) => rmSync(path, { recursive: true, force: true }),
+    // A shim that was just killed may still write its last file into it.
+    remove: (path) => rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 }),
   };
 }

@@ -319,7 +319,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       reported.delete(id);
     },
 
-    createContainer(sandboxId, spec) {
+    async createContainer(sandboxId, spec) {
       sandboxFile(sandboxId);
       commandOf(spec);
       const id = newId();
@@ -331,7 +331,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
         createdAtMs: Date.now(),
         started: false,
       } satisfies ContainerFile);
-      return Promise.resolve({ id });
+      return { id };
     },
     async startContainer(id) {
       const file = containerFile(id);
@@ -368,11 +368,10 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       shim.unref();
       await untilStarted(id);
     },
-    signalContainer(id, name) {
+    async signalContainer(id, name) {
       containerFile(id);
       const state = readJson<StateFile>(files.container(id, 'state.json'));
       if (state) signal(state, name as NodeJS.Signals);
-      return Promise.resolve();
     },
     removeContainer(id) {
       const state = readJson<StateFile>(files.container(id, 'state.json'));
@@ -403,14 +402,12 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       };
     },
 
-    logs(id, logOptions) {
+    async logs(id, logOptions) {
       const file = containerFile(id);
-      return Promise.resolve(
-        openLog(
-          files.container(id, 'log'),
-          logOptions,
-          () => !existsSync(files.container(id)) || containerState(file).state === 'exited',
-        ),
+      return openLog(
+        files.container(id, 'log'),
+        logOptions,
+        () => !existsSync(files.container(id)) || containerState(file).state === 'exited',
       );
     },
     exec: (id, execOptions) => Promise.resolve().then(() => startExec(containerFile(id), execOptions)),
@@ -422,7 +419,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
           'never',
         ),
       ),
-    dial(sandboxId, port) {
+    async dial(sandboxId, port) {
       const { spec } = sandboxFile(sandboxId);
       return dialTcp(spec.hostNetwork || spec.podIp === undefined ? '127.0.0.1' : spec.podIp, port);
     },
