@@ -67,13 +67,13 @@ export class ApiClient {
   }
 
   /** One request; never rejects. */
-  async send(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+  async send(method: string, path: string, body?: unknown, type = 'application/json'): Promise<ApiAnswer> {
     const { http } = this.#admin;
     try {
       const result = await http.fetch({
         ...this.#target(path),
         method,
-        headers: { 'content-type': 'application/json', accept: 'application/json' },
+        headers: { 'content-type': type, accept: 'application/json' },
         ...(body === undefined ? {} : { body: new TextEncoder().encode(JSON.stringify(body)) }),
         timeoutMs: this.#timeoutMs,
         bodyBytesMax: answerBytesMax,

@@ -78,6 +78,8 @@ export interface SimCluster {
   /** Terms that had a leader. */
   readonly leaders: ReadonlyMap<number, string>;
   readonly events: number;
+  /** Run after every event; they report what they find. */
+  readonly checks: (() => void)[];
   node(name: string): SimNode;
   /** Bootstrap and join. Resolves when every node votes or stands by and is ready. */
   up(): Promise<void>;
@@ -118,6 +120,7 @@ class Cluster implements SimCluster {
   readonly nodes: readonly SimNode[];
   readonly violations: Violation[] = [];
   readonly leaders = new Map<number, string>();
+  readonly checks: (() => void)[] = [];
   readonly #http: SimHttp;
   readonly #options: SimClusterOptions;
   readonly #checker = createClusterChecker();
@@ -317,6 +320,7 @@ class Cluster implements SimCluster {
       this.trace.text(`leader ${raft.id} ${raft.currentTerm}`);
     }
     for (const replica of replicas) this.#checkHash(replica);
+    for (const check of this.checks) check();
   }
 
   #checkHash(replica: Replica): void {
