@@ -16,6 +16,8 @@ export interface Life {
 
 const JOIN_ATTEMPTS_MAX = 60;
 const JOIN_RETRY_MS = 250;
+/** The incarnation under which this directory asks to join; gone once it has an identity. */
+const JOINING = 'joining';
 
 interface BirthOptions {
   ports: Ports;
@@ -102,8 +104,26 @@ export async function finishBirth(ports: Pick<Ports, 'disk'>, birth: Birth): Pro
   await ports.disk.syncDirectory('');
 }
 
-async function join({ ports, config }: BirthOptions, at: { server: string; token: string }): Promise<Life> {
+/**
+ * Who this directory is, durable before the cluster hears of it: admitted and then killed before its
+ * identity was written, it must come back as the one that was admitted.
+ */
+async function incarnationOf(ports: Pick<Ports, 'disk' | 'random'>): Promise<string> {
+  if (await ports.disk.exists(JOINING)) {
+    const file = await ports.disk.open(JOINING);
+    try {
+      return new TextDecoder().decode(await file.read(0, await file.size())).trim();
+    } finally {
+      await file.close();
+    }
+  }
   const incarnation = ports.random.uuid();
+  await writeText(ports.disk, JOINING, `${incarnation}\n`);
+  return incarnation;
+}
+
+async function join({ ports, config }: BirthOptions, at: { server: string; token: string }): Promise<Life> {
+  const incarnation = await incarnationOf(ports);
   for (let attempt = 1; ; attempt += 1) {
     try {
       const answer = await joinCluster({
@@ -129,6 +149,7 @@ async function join({ ports, config }: BirthOptions, at: { server: string; token
         peers: answer.peers,
       };
       await writeIdentity(ports.disk, identity, answer.keys);
+      await ports.disk.remove(JOINING);
       return { identity, keys: answer.keys, birth: undefined };
     } catch (error) {
       const mayRetry = isFault(error) && error.retry !== 'never' && attempt < JOIN_ATTEMPTS_MAX;

@@ -39,6 +39,8 @@ export class ApiClient {
   readonly #admin: AdminClient;
   readonly #prng: Prng;
   #server: number;
+  #stays = false;
+  #timeoutMs = requestTimeoutMs;
 
   constructor(cluster: SimCluster, name: string) {
     this.name = name;
@@ -52,21 +54,28 @@ export class ApiClient {
     return this.#prng;
   }
 
+  /** Ask this node and no other; `timeoutMs` for those who have more patience than the workload. */
+  stayWith(node: string, timeoutMs = requestTimeoutMs): void {
+    this.#server = this.#cluster.nodes.findIndex(({ name }) => name === node);
+    this.#stays = true;
+    this.#timeoutMs = timeoutMs;
+  }
+
   /** Which node is asked; another one after a failure. */
   moveOn(): void {
-    this.#server = this.#prng.below(this.#cluster.nodes.length);
+    if (!this.#stays) this.#server = this.#prng.below(this.#cluster.nodes.length);
   }
 
   /** One request; never rejects. */
-  async send(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+  async send(method: string, path: string, body?: unknown, type = 'application/json'): Promise<ApiAnswer> {
     const { http } = this.#admin;
     try {
       const result = await http.fetch({
         ...this.#target(path),
         method,
-        headers: { 'content-type': 'application/json', accept: 'application/json' },
+        headers: { 'content-type': type, accept: 'application/json' },
         ...(body === undefined ? {} : { body: new TextEncoder().encode(JSON.stringify(body)) }),
-        timeoutMs: requestTimeoutMs,
+        timeoutMs: this.#timeoutMs,
         bodyBytesMax: answerBytesMax,
       });
       const answer = this.#judge(result);

@@ -7,7 +7,8 @@
  *   stale     a read returned less than what was known before it began
  *   watch     events out of order, twice, or missing
  * Other checks of a run report in the same words: diverged (nodes differ), consensus (Raft's own
- * invariants), liveness (no progress although nothing is broken), answer (one nobody should get).
+ * invariants), liveness (no progress although nothing is broken), answer (one nobody should get),
+ * removed (a container whose Pod exists).
  */
 export type Outcome = 'ok' | 'refused' | 'unknown';
 
@@ -62,7 +63,7 @@ export interface History {
 }
 
 export interface Violation {
-  kind: 'lost' | 'doubled' | 'stale' | 'watch' | 'diverged' | 'consensus' | 'liveness' | 'answer';
+  kind: 'lost' | 'doubled' | 'stale' | 'watch' | 'diverged' | 'consensus' | 'liveness' | 'answer' | 'removed';
   message: string;
 }
 

@@ -25,6 +25,8 @@ export interface SimNetwork {
   healAll(): void;
   /** All places that have ever entered. */
   names(): string[];
+  /** Bulk links to this node are closed and refused, so that it gets no snapshots while small messages pass. */
+  refuseBulk(name: string, refused: boolean): void;
   setQuality(quality: Quality): void;
   crash(name: string, kind: 'power' | 'process'): void;
 }
@@ -35,11 +37,23 @@ interface Hello {
   privateKeyPem: string;
 }
 
+/** Bulk links by the node that accepted them. */
+interface BulkDoors {
+  refused: Set<string>;
+  accepted: Map<string, End[]>;
+}
+
 export function createSimNetwork({ world, prng }: { world: World; prng: Prng }): SimNetwork {
   const fabric = new Fabric(world, prng);
+  const bulk: BulkDoors = { refused: new Set(), accepted: new Map() };
   return {
     fabric,
-    of: (name, clock, host) => networkOf(fabric, fabric.enter(name, clock, host)),
+    of: (name, clock, host) => networkOf(fabric, fabric.enter(name, clock, host), bulk),
+    refuseBulk(name, refused) {
+      if (refused) bulk.refused.add(name);
+      else bulk.refused.delete(name);
+      if (refused) for (const end of bulk.accepted.get(name) ?? []) end.close('no bulk links now');
+    },
     partition(a, b, { oneWay = false } = {}) {
       fabric.cut(a, b);
       if (!oneWay) fabric.cut(b, a);
@@ -58,7 +72,7 @@ export function createSimNetwork({ world, prng }: { world: World; prng: Prng }):
   };
 }
 
-function networkOf(fabric: Fabric, place: Place): Network {
+function networkOf(fabric: Fabric, place: Place, bulk: BulkDoors): Network {
   return {
     listen({ host, port, identity, frameBytesMax, accept }) {
       const accepted = new Set<End>();
@@ -73,8 +87,15 @@ function networkOf(fabric: Fabric, place: Place): Network {
             !holdsKey(certificatePem, privateKeyPem)
           )
             return { refused: distrust(`${host}:${port}`) };
+          if (kind === 'bulk' && bulk.refused.has(place.name))
+            return { refused: new Fault('NETWORK_UNREACHABLE', `${host}:${port} takes no bulk links now`, 'later') };
           for (const old of accepted) if (!place.ends.has(old)) accepted.delete(old);
           accepted.add(end);
+          if (kind === 'bulk')
+            bulk.accepted.set(
+              place.name,
+              [...(bulk.accepted.get(place.name) ?? []), end].filter((one) => one.place.ends.has(one)),
+            );
           accept(linkOf(end, peerOf(certificatePem, `${end.remote.name}:0`), frameBytesMax), kind);
           return { answer: identity.certificatePem };
         },

@@ -8,6 +8,7 @@ import { messageOf } from '#src/std/fault.ts';
 import { createSimCluster, describeNodes, isReady, type SimCluster } from './cluster.ts';
 import { createFaults, profileFacts, type FaultKind, type Profile } from './faults.ts';
 import { checkHistory, type FinalState, type Violation } from './history.ts';
+import { createPodsWorkload, type PodsWorkload } from './pods.ts';
 import { createWorkload, type Workload } from './workload.ts';
 
 export interface SimRunOptions {
@@ -18,6 +19,8 @@ export interface SimRunOptions {
   writes?: number;
   leaderChanges?: number;
   mutations?: readonly ReplicaMutation[];
+  /** Also a Deployment, scaled all the time. */
+  pods?: boolean;
   settle: () => Promise<void>;
 }
 
@@ -40,6 +43,8 @@ export interface SimResult {
 const faultsMaxMs = 120_000;
 /** When all is mended, so long until everything works again. */
 const recoveryMs = 30_000;
+/** Longer than the longest back-off of a container that was killed again and again (Kubernetes: 300 s). */
+const podsRecoveryMs = 330_000;
 const configMapsRange = { from: '/registry/core/configmaps/default/', to: '/registry/core/configmaps/default0' };
 
 export async function runSimulation(options: SimRunOptions): Promise<SimResult> {
@@ -54,16 +59,18 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
   });
   const faults = createFaults(cluster, profile);
   const workload = createWorkload(cluster, { writers: 4, readers: 2, watchers: 2, thinkMs: 60 });
+  const pods = options.pods === true ? createPodsWorkload(cluster) : undefined;
   const wantedWrites = options.writes ?? 200;
   const wantedChanges = profile === 'calm' ? 0 : (options.leaderChanges ?? 3);
   const changes = (): number => Math.max(0, cluster.leaders.size - 1);
   try {
     await cluster.up();
     workload.start();
+    pods?.start();
     faults.start();
     const enough = (): boolean => changes() >= wantedChanges && workload.acknowledged >= wantedWrites;
     await cluster.until(() => cluster.violations.length > 0 || enough(), faultsMaxMs);
-    if (cluster.violations.length === 0) await recover(cluster, workload, () => faults.heal());
+    if (cluster.violations.length === 0) await recover({ cluster, workload, pods, heal: () => faults.heal() });
   } catch (error) {
     cluster.report({ kind: 'liveness', message: messageOf(error) });
   }
@@ -78,7 +85,7 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
     faultsByKind: faults.byKind,
     violations,
     traceHash: cluster.trace.digest(),
-    details: violations.length === 0 ? '' : `${workload.describe()}\n${describeNodes(cluster.nodes)}`,
+    details: violations.length === 0 ? '' : `${workload.describe()}\n${pods?.describe() ?? ''}\n${describeNodes(cluster.nodes)}`,
   };
 }
 
@@ -95,23 +102,29 @@ function knobs(seed: number): Partial<ReplicaSettings> {
   };
 }
 
+interface Recovery {
+  cluster: SimCluster;
+  workload: Workload;
+  pods: PodsWorkload | undefined;
+  heal: () => void;
+}
+
 /** Liveness: with nothing broken, all nodes are ready, every client gets its answer, all have the same. */
-async function recover(cluster: SimCluster, workload: Workload, heal: () => void): Promise<void> {
+async function recover({ cluster, workload, pods, heal }: Recovery): Promise<void> {
   workload.stop();
   heal();
-  const demand = async (what: string, holds: () => boolean): Promise<void> => {
-    if (
-      cluster.violations.length > 0 ||
-      (await cluster.until(() => cluster.violations.length > 0 || holds(), recoveryMs))
-    )
-      return;
-    cluster.report({ kind: 'liveness', message: `${recoveryMs} ms after everything was mended: ${what}` });
+  const demand = async (what: string, withinMs: number, holds: () => boolean): Promise<void> => {
+    const over = (): boolean => cluster.violations.length > 0;
+    if (over() || (await cluster.until(() => over() || holds(), withinMs))) return;
+    cluster.report({ kind: 'liveness', message: `${withinMs} ms after everything was mended: ${what}` });
   };
-  await demand('not every node is ready', () => cluster.nodes.every(isReady));
-  await demand('clients still wait for answers', () => workload.isIdle());
+  await demand('not every node is ready', recoveryMs, () => cluster.nodes.every(isReady));
+  await demand('clients still wait for answers', recoveryMs, () => workload.isIdle());
+  pods?.stop();
+  if (pods) await demand('the Pods are not those that were asked for', podsRecoveryMs, () => pods.isConverged());
   workload.mark();
-  await demand('a last write did not come to every watcher', () => workload.isMarked());
-  await demand('the nodes have not applied the same', () => areLevel(cluster));
+  await demand('a last write did not come to every watcher', recoveryMs, () => workload.isMarked());
+  await demand('the nodes have not applied the same', recoveryMs, () => areLevel(cluster));
   workload.close();
 }
 
@@ -121,7 +134,7 @@ function areLevel(cluster: SimCluster): boolean {
 }
 
 /** Read from each node's own store, not through the API. */
-function finalsOf(cluster: SimCluster): FinalState[] {
+export function finalsOf(cluster: SimCluster): FinalState[] {
   const finals: FinalState[] = [];
   if (!areLevel(cluster)) return finals;
   for (const { name, process } of cluster.nodes) {

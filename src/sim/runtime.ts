@@ -50,6 +50,8 @@ export interface SimRuntimeHost {
   readonly listeners: Set<(event: RuntimeEvent) => void>;
   /** Every removal in order, for invariants: `container <podUid>/<name>`, `sandbox <podUid>`. */
   readonly removed: string[];
+  /** Pods one of whose containers was removed while it ran, newest last. */
+  readonly removedRunning: string[];
   next: number;
 }
 
@@ -75,6 +77,7 @@ export function createSimRuntimeHost(world: World): SimRuntimeHost {
     volumes: new Map(),
     listeners: new Set(),
     removed: [],
+    removedRunning: [],
     next: 1,
   };
 }
@@ -215,6 +218,7 @@ export function createSimRuntime(host: SimRuntimeHost, options: { clock: Clock; 
       const sandbox = host.sandboxes.get(id);
       if (!sandbox) return;
       for (const container of [...host.containers.values()].filter((c) => c.state.sandboxId === id)) {
+        if (container.state.state === 'running') host.removedRunning.push(sandbox.podUid);
         endContainer(host, container.state.id, SIGKILL_EXIT);
         host.containers.delete(container.state.id);
         note(`container ${sandbox.podUid}/${container.state.name}`);
@@ -270,6 +274,7 @@ export function createSimRuntime(host: SimRuntimeHost, options: { clock: Clock; 
       await take(1);
       const container = host.containers.get(id);
       if (!container) return;
+      if (container.state.state === 'running') host.removedRunning.push(container.state.podUid);
       endContainer(host, id, SIGKILL_EXIT);
       host.containers.delete(id);
       note(`container ${container.state.podUid}/${container.state.name}`);
