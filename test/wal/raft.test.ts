@@ -39,6 +39,7 @@ class Node {
   raft: Raft | undefined;
   applied: string[] = [];
   #saved = 0;
+  #lastWrite: Promise<void> = Promise.resolve();
   #saving = false;
 
   constructor(cluster: Cluster, name: NodeId, options: { medium?: DiskMedium; mutations: ReadonlySet<string> }) {
@@ -110,7 +111,9 @@ class Node {
     for (let ready = this.raft?.ready(); ready !== undefined; ready = this.raft?.ready()) {
       const { id, hardState, entries, messages, messagesAfterPersist, committed, snapshotsFor } = ready;
       this.#send(messages);
-      const durable = this.#wal.append({ entries, ...(hardState === undefined ? {} : { hardState }) });
+      // Also a promise without data of its own rests on the writes under way.
+      if (hardState !== undefined) this.#lastWrite = this.#wal.append({ entries, hardState });
+      const durable = this.#lastWrite;
       durable.then(
         () => {
           this.#send(messagesAfterPersist);
