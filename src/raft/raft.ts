@@ -88,6 +88,10 @@ export function bootstrapState(configuration: Configuration): { hardState: HardS
   };
 }
 
+/** Read ids of one incarnation, and how many incarnations are told apart: together below 2^53. */
+const READ_IDS = 2 ** 32;
+const READ_BASES = 2 ** 20;
+
 export class Raft {
   readonly id: NodeId;
   readonly config: RaftConfig;
@@ -120,6 +124,8 @@ export class Raft {
   #uncommittedBytes = 0;
 
   readonly #reads = new ReadRounds();
+  /** Ids of the caller begin anew with the process; an answer to the process before must not fit (A3.5). */
+  readonly #readBase: number;
   readonly #replication: Replication;
 
   // What the next Ready will hold.
@@ -137,6 +143,7 @@ export class Raft {
     this.id = options.id;
     this.config = options.config;
     this.#randomBelow = options.randomBelow;
+    this.#readBase = options.randomBelow(READ_BASES) * READ_IDS;
     this.log = new RaftLog(snapshot, entries);
     this.#replication = new Replication({ log: this.log, limits: this.config, outbox: this.#outbox, office: this });
     this.currentTerm = Math.max(hardState?.currentTerm ?? 0, this.log.lastTerm);
@@ -216,7 +223,8 @@ export class Raft {
         if (this.role === 'leader') this.#takeRead(from, message.id);
         break;
       case 'readIndexReply':
-        this.#outbox.confirmRead({ id: message.id, index: message.index });
+        if (message.id >= this.#readBase && message.id < this.#readBase + READ_IDS)
+          this.#outbox.confirmRead({ id: message.id - this.#readBase, index: message.index });
         break;
     }
     checkState(this);
@@ -250,11 +258,11 @@ export class Raft {
     return this.#appendConfiguration(nextConfiguration(this.configuration, change));
   }
 
-  /** Ask for a ReadIndex; false: no leader is known, ask again later. Use a fresh id for every attempt. */
+  /** Ask for a ReadIndex; false: no leader is known, ask again later. Use a fresh id, below 2^32, for every attempt. */
   readIndex(id: number): boolean {
     if (this.role === 'leader') this.#takeRead(this.id, id);
     else if (this.leader === undefined) return false;
-    else this.#outbox.send(this.leader, { type: 'readIndex', term: this.currentTerm, id });
+    else this.#outbox.send(this.leader, { type: 'readIndex', term: this.currentTerm, id: this.#readBase + id });
     return true;
   }
 

@@ -157,6 +157,24 @@ test('trap 5: a follower does not take an answer of an older term', (t) => {
   t.deepEqual(follower.reads, []);
 });
 
+test('trap 5: an answer to a read of the process before a restart is not taken for one of this', (t) => {
+  const ask = (randomBelow: () => number): { one: Core; id: number } => {
+    const one = core({ term: 4, logTerms: [4], randomBelow });
+    one.deliver('n2', heartbeat({ term: 4 }));
+    const [request] = only(
+      one.do((raft) => raft.readIndex(1)),
+      'readIndex',
+    );
+    return { one, id: request?.id ?? 0 };
+  };
+  const before = ask(() => 3);
+  const after = ask(() => 4);
+  after.one.deliver('n2', { type: 'readIndexReply', term: 4, id: before.id, index: 1 });
+  t.deepEqual(after.one.reads, []);
+  after.one.deliver('n2', { type: 'readIndexReply', term: 4, id: after.id, index: 1 });
+  t.deepEqual(after.one.reads, [{ id: 1, index: 1 }]);
+});
+
 test('reads: a leader cut off from the majority confirms none; a follower reads through the leader', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');
