@@ -49,8 +49,8 @@ export const profileFacts: Record<Profile, ProfileFacts> = {
     clocks: { wallOffsetMs: 500, driftPpm: 200 },
   },
   hostile: {
-    everyMs: 600,
-    lastsMs: 1500,
+    everyMs: 800,
+    lastsMs: 1200,
     weights: {
       kill: 4,
       power: 5,
