@@ -1,15 +1,5 @@
 /** Bad input: a message that names the field or setting, the value and the remedy; nothing half made, no node harmed. */
-import {
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  writeFileSync,
-  writeSync,
-  closeSync,
-  statSync,
-  readFileSync,
-} from 'node:fs';
+import { mkdirSync, openSync, readdirSync, readSync, writeFileSync, writeSync, closeSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
