@@ -3,7 +3,7 @@
  * need not wait for it. Faults prefer the leader, for there they hurt.
  * Imports: this folder.
  */
-import type { SimCluster, SimNode } from './cluster.ts';
+import type { Incarnation, SimCluster, SimNode } from './cluster.ts';
 import type { Quality } from './fabric.ts';
 import type { Prng } from './prng.ts';
 
@@ -18,8 +18,10 @@ export type FaultKind =
   | 'one-way'
   | 'cut-pair'
   | 'cut-client'
+  | 'no-bulk'
   | 'pause'
   | 'slow-disk'
+  | 'hung-disk'
   | 'broken-sync'
   | 'full-disk'
   | 'wall-jump';
@@ -49,8 +51,8 @@ export const profileFacts: Record<Profile, ProfileFacts> = {
     clocks: { wallOffsetMs: 500, driftPpm: 200 },
   },
   hostile: {
-    everyMs: 600,
-    lastsMs: 1500,
+    everyMs: 800,
+    lastsMs: 1200,
     weights: {
       kill: 4,
       power: 5,
@@ -59,8 +61,10 @@ export const profileFacts: Record<Profile, ProfileFacts> = {
       'one-way': 3,
       'cut-pair': 3,
       'cut-client': 1,
+      'no-bulk': 2,
       pause: 3,
       'slow-disk': 2,
+      'hung-disk': 1,
       'broken-sync': 1,
       'full-disk': 1,
       'wall-jump': 1,
@@ -93,6 +97,7 @@ class RandomFaults implements Faults {
   readonly #cluster: SimCluster;
   readonly #facts: ProfileFacts;
   readonly #prng: Prng;
+  readonly #hung = new Map<Incarnation, string>();
   #running = false;
 
   constructor(cluster: SimCluster, facts: ProfileFacts) {
@@ -116,8 +121,10 @@ class RandomFaults implements Faults {
     this.#running = false;
     const { nodes, network } = this.#cluster;
     network.healAll();
+    for (const process of this.#hung.keys()) this.#unhang(process);
     network.setQuality(profileFacts.calm.quality);
     for (const node of nodes) {
+      network.refuseBulk(node.name, false);
       mend(node);
       this.#cluster.start(node.name);
     }
@@ -213,8 +220,14 @@ class RandomFaults implements Faults {
         process?.clock.pause();
         return () => process?.clock.resume();
       case 'slow-disk':
-        if (process) process.disk.faults.syncDelayMs = this.#prng.below(maxSlowSyncMs);
+        if (process && process.disk.faults.syncDelayMs === 0)
+          process.disk.faults.syncDelayMs = this.#prng.below(maxSlowSyncMs);
         return () => mend(victim);
+      case 'hung-disk':
+        return this.#hang(victim);
+      case 'no-bulk':
+        network.refuseBulk(name, true);
+        return () => network.refuseBulk(name, false);
       case 'broken-sync':
         if (process) process.disk.faults.failSyncs = 1;
         return () => mend(victim);
@@ -225,6 +238,23 @@ class RandomFaults implements Faults {
         process?.clock.jumpWall(this.#prng.below(2 * maxWallJumpMs) - maxWallJumpMs);
         return () => undefined;
     }
+  }
+
+  /** What was asked of a hung disk is never answered: only a new process gets on. */
+  #hang(victim: SimNode): () => void {
+    const { process } = victim;
+    if (!process) return () => undefined;
+    process.disk.faults.syncDelayMs = Number.POSITIVE_INFINITY;
+    this.#hung.set(process, victim.name);
+    return () => this.#unhang(process);
+  }
+
+  #unhang(process: Incarnation): void {
+    const name = this.#hung.get(process);
+    if (name === undefined) return;
+    this.#hung.delete(process);
+    if (process.stage !== 'dead') this.#cluster.crash(name, 'process');
+    this.#cluster.start(name);
   }
 
   #cut(ways: string[][]): () => void {
@@ -239,7 +269,7 @@ class RandomFaults implements Faults {
 function mend({ process }: SimNode): void {
   if (!process) return;
   process.clock.resume();
-  process.disk.faults.syncDelayMs = 0;
+  if (process.disk.faults.syncDelayMs !== Number.POSITIVE_INFINITY) process.disk.faults.syncDelayMs = 0;
   process.disk.faults.failSyncs = 0;
   process.disk.faults.failWrites = 0;
   process.disk.faults.full = false;

@@ -136,7 +136,7 @@ export class PagedBytes {
     forPages(offset, bytes.length, ({ page, from, at, count }) => {
       const part = bytes.subarray(at, at + count);
       let held = this.#pages.get(page);
-      if (held === undefined && part.every((byte) => byte === 0)) return;
+      if (held === undefined && isZero(part)) return;
       if (held === undefined) this.#pages.set(page, (held = new Uint8Array(pageBytes)));
       held.set(part, from);
     });
@@ -156,6 +156,12 @@ export class PagedBytes {
     const [byte] = this.read(offset, 1);
     this.write(offset, new Uint8Array([(byte ?? 0) ^ (1 << bit)]));
   }
+}
+
+/** A loop, for logs are pre-written with many zeros. */
+function isZero(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i += 1) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 /** The parts of a range, page by page: `from` in the page, `at` in the range. */

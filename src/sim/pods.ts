@@ -56,7 +56,10 @@ export function createPodsWorkload(cluster: SimCluster): PodsWorkload {
       for (const uid of engine.removedRunning.slice(seen)) {
         const pod = podsNow().find(({ metadata }) => metadata.uid === uid);
         if (!pod || pod.metadata.deletionTimestamp !== undefined) continue;
-        cluster.report({ kind: 'removed', message: `${name} removed a running container of Pod ${pod.metadata.name}, which exists` });
+        cluster.report({
+          kind: 'removed',
+          message: `${name} removed a running container of Pod ${pod.metadata.name}, which exists`,
+        });
       }
     }
   }
@@ -136,6 +139,10 @@ function deployment(replicas: number): unknown {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: 'web' },
-    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [container] } } },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container] } },
+    },
   };
 }

@@ -19,8 +19,10 @@ export interface SimRunOptions {
   writes?: number;
   leaderChanges?: number;
   mutations?: readonly ReplicaMutation[];
-  /** Also a Deployment, scaled all the time. */
+  /** Also a Deployment, scaled all the time. Default: one seed of four. */
   pods?: boolean;
+  /** So many nodes more that join while things go wrong. Default: one, for one seed of four. */
+  late?: number;
   settle: () => Promise<void>;
 }
 
@@ -40,18 +42,23 @@ export interface SimResult {
 }
 
 /** The faults end after this, whatever was reached. */
-const faultsMaxMs = 120_000;
+const faultsMaxMs = 300_000;
 /** When all is mended, so long until everything works again. */
 const recoveryMs = 30_000;
+/** Late nodes ask to join within this time. */
+const lateMaxMs = 3000;
 /** Longer than the longest back-off of a container that was killed again and again (Kubernetes: 300 s). */
 const podsRecoveryMs = 330_000;
 const configMapsRange = { from: '/registry/core/configmaps/default/', to: '/registry/core/configmaps/default0' };
 
 export async function runSimulation(options: SimRunOptions): Promise<SimResult> {
   const { seed, nodes = 3, profile = 'flaky', settle, mutations = [] } = options;
+  // Some seeds add a node in the middle of it all, some have Pods to look after.
+  const late = options.late ?? (profile !== 'calm' && seed % 4 === 1 ? 1 : 0);
   const cluster = createSimCluster({
     seed,
-    nodes,
+    nodes: nodes + late,
+    late,
     settle,
     mutations,
     clocks: profileFacts[profile].clocks,
@@ -59,7 +66,7 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
   });
   const faults = createFaults(cluster, profile);
   const workload = createWorkload(cluster, { writers: 4, readers: 2, watchers: 2, thinkMs: 60 });
-  const pods = options.pods === true ? createPodsWorkload(cluster) : undefined;
+  const pods = (options.pods ?? seed % 4 === 2) ? createPodsWorkload(cluster) : undefined;
   const wantedWrites = options.writes ?? 200;
   const wantedChanges = profile === 'calm' ? 0 : (options.leaderChanges ?? 3);
   const changes = (): number => Math.max(0, cluster.leaders.size - 1);
@@ -67,6 +74,8 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
     await cluster.up();
     workload.start();
     pods?.start();
+    for (const node of cluster.nodes.slice(nodes))
+      cluster.world.after(cluster.prng.fork(node.name).below(lateMaxMs), () => cluster.start(node.name));
     faults.start();
     const enough = (): boolean => changes() >= wantedChanges && workload.acknowledged >= wantedWrites;
     await cluster.until(() => cluster.violations.length > 0 || enough(), faultsMaxMs);
@@ -85,7 +94,10 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
     faultsByKind: faults.byKind,
     violations,
     traceHash: cluster.trace.digest(),
-    details: violations.length === 0 ? '' : `${workload.describe()}\n${pods?.describe() ?? ''}\n${describeNodes(cluster.nodes)}`,
+    details:
+      violations.length === 0
+        ? ''
+        : `${workload.describe()}\n${pods?.describe() ?? ''}\n${describeNodes(cluster.nodes)}`,
   };
 }
 
