@@ -83,10 +83,8 @@ async function tour(t: ExecutionContext, runtime: 'process' | 'docker'): Promise
     t.regex(described.stdout, /Successfully assigned default\/hello-\S+ to n\d/);
     t.regex(described.stdout, /Started container hello|Container started/);
 
-    t.is(
-      (await lab.kubectl('set', 'env', 'deploy/hello', 'GREETING=hei')).stdout,
-      'deployment.apps/hello env updated\n',
-    );
+    const image = await lab.kubectl('set', 'image', 'deploy/hello', 'hello=kontiki/demo:v2');
+    t.is(image.stdout, 'deployment.apps/hello image updated\n', image.stderr);
     await rolledOut(t, lab);
     t.regex(
       (await lab.kubectl('rollout', 'history', 'deploy/hello')).stdout,

@@ -67,8 +67,10 @@ export function canMakeNetns(): boolean {
   const ip = findProgram('ip');
   if (!isRoot || !ip) return false;
   try {
-    execFileSync(ip, ['netns', 'add', `${PREFIX}probe`]);
-    execFileSync(ip, ['netns', 'del', `${PREFIX}probe`]);
+    // A name of its own: test files ask side by side.
+    const probe = `${PREFIX}${process.pid}-probe`;
+    execFileSync(ip, ['netns', 'add', probe]);
+    execFileSync(ip, ['netns', 'del', probe]);
     return true;
   } catch {
     return false; // A container without the right to make namespaces.
