@@ -19,7 +19,7 @@ import { chooseRuntime } from '#src/drivers/runtime.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { parseNodeConfig } from '#src/node/config.ts';
 import { createNode } from '#src/node/node.ts';
-import { Fault, messageOf } from '#src/std/fault.ts';
+import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import { choiceFlag, integerFlag, readFlags, textFlag, UsageError, type Flags } from './usage.ts';
 
 const STOP_DEADLINE_MS = 15_000;
@@ -205,7 +205,12 @@ export async function serverCommand(args: string[]): Promise<number> {
     log.error(`a mistake in Kontiki, the node stops: ${error.stack ?? error.message}`);
     process.exit(70);
   });
-  await node.start();
-  const code = await finished.promise;
-  process.exit(code);
+  try {
+    await node.start();
+  } catch (error) {
+    // What was opened before the failure (links, timers) would keep the process alive.
+    log.error(`this node cannot start: ${messageOf(error)}`, isFault(error) ? { code: error.code } : {});
+    process.exit(isFault(error, 'CONFIG_INVALID') ? 2 : 1);
+  }
+  process.exit(await finished.promise);
 }

@@ -94,6 +94,11 @@ export class RaftLog {
     return this.#entries.slice(start, end);
   }
 
+  /** Bytes of the entries after this index. */
+  bytesAfter(index: number): number {
+    return this.#entries.slice(index - this.#offset).reduce((sum, { data }) => sum + data.length, 0);
+  }
+
   append(entries: Entry[]): void {
     for (const entry of entries) {
       assert(entry.index === this.lastIndex + 1, `entry ${entry.index} does not follow ${this.lastIndex}`);

@@ -62,11 +62,11 @@ export function accept(progress: Progress, index: number): boolean {
 
 /** A refused append; false when the refusal is older than what is known since. */
 export function reject(progress: Progress, rejectedIndex: number, agreeIndex: number): boolean {
-  if (progress.replication.state === 'replicate') {
-    if (rejectedIndex <= progress.matchIndex) return false;
-  } else if (rejectedIndex !== progress.nextIndex - 1) {
+  const { state } = progress.replication;
+  // Of a message from before: the transfer decides how it goes on.
+  if (state === 'snapshot') return false;
+  if (state === 'replicate' ? rejectedIndex <= progress.matchIndex : rejectedIndex !== progress.nextIndex - 1)
     return false;
-  }
   progress.replication = { state: 'probe', sent: false };
   progress.nextIndex = Math.max(progress.matchIndex + 1, Math.min(rejectedIndex, agreeIndex + 1));
   return true;

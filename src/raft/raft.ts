@@ -4,8 +4,8 @@
  * socket, file, clock or randomness of its own.
  * Owns: term, vote, log, roles, what each member has. Imports: std.
  * Never: what an entry's data means, how messages travel, when a disk has synced (it is told).
- * Read next: types.ts (what crosses the border), log.ts, progress.ts, configuration.ts,
- * invariants.ts (what must hold), docs/life-of-a-failover.md.
+ * Read next: types.ts (what crosses the border), log.ts, replication.ts and progress.ts (what members
+ * are sent), reads.ts, writes.ts, configuration.ts, invariants.ts (what must hold), docs/life-of-a-failover.md.
  */
 import { assert } from '#src/std/assert.ts';
 import {
@@ -22,7 +22,10 @@ import {
 } from './configuration.ts';
 import { checkState } from './invariants.ts';
 import { RaftLog } from './log.ts';
-import { accept, becomeProbe, mayReceive, newProgress, reject, type Progress } from './progress.ts';
+import { Outbox } from './outbox.ts';
+import { accept, becomeProbe, type Progress } from './progress.ts';
+import { ReadRounds } from './reads.ts';
+import { Replication } from './replication.ts';
 import type {
   Configuration,
   ConfigurationChange,
@@ -34,6 +37,7 @@ import type {
   Role,
   SnapshotMeta,
 } from './types.ts';
+import { Writes } from './writes.ts';
 
 /** Test-only: the traps that the simulator has to find when they are planted. */
 export type RaftMutation = 'commit-old-term-by-counting' | 'vote-not-durable' | 'ack-before-sync';
@@ -76,8 +80,6 @@ export type Proposal =
       leader: NodeId | undefined;
     };
 
-const PENDING_READS_MAX = 10_000;
-
 /** What a cluster's first node writes before its first start: one committed entry with the configuration. */
 export function bootstrapState(configuration: Configuration): { hardState: HardState; entries: Entry[] } {
   return {
@@ -99,7 +101,9 @@ export class Raft {
   handedIndex: number;
   appliedIndex: number;
   /** Only of the leader; by member, itself left out. */
-  readonly progress = new Map<NodeId, Progress>();
+  get progress(): ReadonlyMap<NodeId, Progress> {
+    return this.#replication.progress;
+  }
 
   readonly #randomBelow: (bound: number) => number;
   #tick = 0;
@@ -115,24 +119,18 @@ export class Raft {
   #transferElapsed = 0;
   #uncommittedBytes = 0;
 
-  #readContext = 0;
-  #readsWaitingForCommit: { from: NodeId; id: number }[] = [];
-  #readRound: { from: NodeId; id: number }[] = [];
-  #readRounds: { context: number; index: number; requests: { from: NodeId; id: number }[] }[] = [];
+  readonly #reads = new ReadRounds();
+  readonly #replication: Replication;
 
   // What the next Ready will hold.
   #readyId = 0;
-  #messages: Ready['messages'] = [];
-  #afterPersist: Ready['messages'] = [];
+  readonly #outbox = new Outbox();
   #unstable: Entry[] = [];
   #hardStateDirty = false;
-  #reads: Ready['reads'] = [];
-  #snapshotsFor: NodeId[] = [];
   #appendDue = false;
   #heartbeatDue = false;
   #told: Ready['soft'];
-  /** By ready: its last entry and whether it carried our own vote, for `persisted`. */
-  #persisting: { id: number; last: { index: number; term: number } | undefined; voteTerm: number }[] = [];
+  readonly #writes = new Writes();
 
   constructor(options: RaftOptions) {
     const { hardState, snapshot, entries } = options.recovered;
@@ -140,6 +138,7 @@ export class Raft {
     this.config = options.config;
     this.#randomBelow = options.randomBelow;
     this.log = new RaftLog(snapshot, entries);
+    this.#replication = new Replication({ log: this.log, limits: this.config, outbox: this.#outbox, office: this });
     this.currentTerm = Math.max(hardState?.currentTerm ?? 0, this.log.lastTerm);
     this.votedFor = hardState?.currentTerm === this.currentTerm ? hardState.votedFor : undefined;
     this.appliedIndex = snapshot?.index ?? 0;
@@ -178,6 +177,8 @@ export class Raft {
       this.#electionElapsed += 1;
       if (this.#electionElapsed >= this.#electionTimeout) {
         this.#resetElection();
+        // Also where nobody stands: who still believes in a silent leader refuses its vote (A3.11).
+        this.leader = undefined;
         if (this.#mayCampaign()) this.#campaign('pre');
       }
     }
@@ -202,10 +203,7 @@ export class Raft {
       case 'heartbeat':
         this.#followLeader(from);
         this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
-        this.#messages.push({
-          to: from,
-          message: { type: 'heartbeatReply', term: this.currentTerm, context: message.context },
-        });
+        this.#outbox.send(from, { type: 'heartbeatReply', term: this.currentTerm, context: message.context });
         break;
       case 'heartbeatReply':
         this.#onHeartbeatReply(from, message.context);
@@ -218,7 +216,7 @@ export class Raft {
         if (this.role === 'leader') this.#takeRead(from, message.id);
         break;
       case 'readIndexReply':
-        this.#reads.push({ id: message.id, index: message.index });
+        this.#outbox.confirmRead({ id: message.id, index: message.index });
         break;
     }
     checkState(this);
@@ -256,7 +254,7 @@ export class Raft {
   readIndex(id: number): boolean {
     if (this.role === 'leader') this.#takeRead(this.id, id);
     else if (this.leader === undefined) return false;
-    else this.#messages.push({ to: this.leader, message: { type: 'readIndex', term: this.currentTerm, id } });
+    else this.#outbox.send(this.leader, { type: 'readIndex', term: this.currentTerm, id });
     return true;
   }
 
@@ -272,18 +270,11 @@ export class Raft {
 
   /** This ready, and all before it, are durable. */
   persisted(readyId: number): void {
-    while ((this.#persisting[0]?.id ?? Infinity) <= readyId) {
-      const done = this.#persisting.shift();
-      if (!done) break;
-      // The same index may hold another entry by now (append ABA): term and index must both fit.
-      if (done.last && this.log.matches(done.last.index, done.last.term)) {
-        this.log.persistedIndex = Math.max(this.log.persistedIndex, done.last.index);
-      }
-      // Our own vote counts once it is on disk, like any other (Raft §5.2).
-      if (done.voteTerm === this.currentTerm && this.role === 'candidate') {
-        this.#votes.set(this.id, true);
-        this.#countVotes();
-      }
+    const ownVoteTerm = this.#writes.end(readyId, this.log);
+    // Our own vote counts once it is on disk, like any other (Raft §5.2).
+    if (ownVoteTerm === this.currentTerm && this.role === 'candidate') {
+      this.#votes.set(this.id, true);
+      this.#countVotes();
     }
     if (this.role === 'leader') this.#advanceCommit();
     checkState(this);
@@ -308,6 +299,8 @@ export class Raft {
     if (!this.#admitTerm(from, { type: 'append', term, prevIndex: 0, prevTerm: 0, entries: [], commitIndex: 0 }))
       return false;
     this.#followLeader(from);
+    // It may be older than what we have by now (etcd #18055); what our log holds we only learn to be committed.
+    if (this.log.matches(meta.index, meta.term)) this.#commitTo(meta.index);
     if (meta.index > this.commitIndex) return true;
     this.#reply(from, { rejected: false, index: this.commitIndex });
     return false;
@@ -331,16 +324,8 @@ export class Raft {
   /** The transfer to `to` has ended; after a failure it is tried again when the member is heard of. */
   snapshotSent(to: NodeId, ok: boolean): void {
     const progress = this.progress.get(to);
-    if (progress?.replication.state !== 'snapshot') return;
-    const { pendingIndex } = progress.replication;
-    if (ok) {
-      becomeProbe(progress);
-      progress.nextIndex = Math.max(progress.nextIndex, pendingIndex + 1);
-      this.#appendDue = true;
-    } else {
-      // Not at once: to a member that is down that would be a busy loop.
-      progress.replication = { state: 'probe', sent: true };
-    }
+    if (progress) this.#replication.snapshotSent(progress, ok);
+    this.#appendDue = true;
   }
 
   /** The link to `id` is down: what was in flight is probably lost. */
@@ -374,23 +359,14 @@ export class Raft {
     const softChanged =
       soft.role !== this.#told?.role || soft.leader !== this.#told.leader || soft.term !== this.#told.term;
     const durable = this.#hardStateDirty || this.#unstable.length > 0;
-    const nothing =
-      !durable &&
-      this.#messages.length === 0 &&
-      this.#afterPersist.length === 0 &&
-      committed.length === 0 &&
-      this.#reads.length === 0 &&
-      this.#snapshotsFor.length === 0;
+    const nothing = !durable && this.#outbox.isEmpty && committed.length === 0;
     if (nothing && !softChanged) return undefined;
 
     this.#readyId += 1;
     const last = this.#unstable.at(-1);
     if (durable) {
-      this.#persisting.push({
-        id: this.#readyId,
-        last: last && { index: last.index, term: last.term },
-        voteTerm: this.votedFor === this.id ? this.currentTerm : 0,
-      });
+      const ownVoteTerm = this.votedFor === this.id ? this.currentTerm : 0;
+      this.#writes.begin({ readyId: this.#readyId, last: last && { index: last.index, term: last.term }, ownVoteTerm });
     }
     const ready: Ready = {
       id: this.#readyId,
@@ -398,21 +374,14 @@ export class Raft {
         ? { currentTerm: this.currentTerm, votedFor: this.votedFor, commitIndex: this.commitIndex }
         : undefined,
       entries: this.#unstable,
-      messages: this.#messages,
-      messagesAfterPersist: this.#afterPersist,
       committed,
-      reads: this.#reads,
-      snapshotsFor: this.#snapshotsFor,
+      ...this.#outbox.take(),
       soft: softChanged ? soft : undefined,
     };
     this.#told = soft;
     this.handedIndex += committed.length;
     this.#hardStateDirty = false;
     this.#unstable = [];
-    this.#messages = [];
-    this.#afterPersist = [];
-    this.#reads = [];
-    this.#snapshotsFor = [];
     return ready;
   }
 
@@ -433,14 +402,20 @@ export class Raft {
     if (message.type === 'append' || message.type === 'heartbeat') {
       // A leader of an old term learns of the newer one from this answer, and a member that pre-vote
       // keeps from raising others' terms does not stay cut off.
-      this.#afterPersist.push({
-        to: from,
-        message: { type: 'appendReply', term: this.currentTerm, rejected: true, index: 0, hintIndex: 0, hintTerm: 0 },
+      this.#outbox.sendAfterPersist(from, {
+        type: 'appendReply',
+        term: this.currentTerm,
+        rejected: true,
+        index: 0,
+        hintIndex: 0,
+        hintTerm: 0,
       });
     } else if (message.type === 'vote') {
-      this.#afterPersist.push({
-        to: from,
-        message: { type: 'voteReply', term: this.currentTerm, preVote: message.preVote, granted: false },
+      this.#outbox.sendAfterPersist(from, {
+        type: 'voteReply',
+        term: this.currentTerm,
+        preVote: message.preVote,
+        granted: false,
       });
     }
     return false;
@@ -460,12 +435,11 @@ export class Raft {
     }
     this.role = 'follower';
     this.leader = leader;
-    this.progress.clear();
+    this.#replication.progress.clear();
+    this.#outbox.dropSnapshots();
     this.#votes.clear();
     this.#transferee = undefined;
-    this.#readsWaitingForCommit = [];
-    this.#readRound = [];
-    this.#readRounds = [];
+    this.#reads.reset();
     this.#resetElection();
   }
 
@@ -504,16 +478,13 @@ export class Raft {
     const preVote = kind === 'pre';
     for (const to of membersOf(this.configuration)) {
       if (to === this.id || !isVoter(this.configuration, to)) continue;
-      this.#afterPersist.push({
-        to,
-        message: {
-          type: 'vote',
-          term: preVote ? this.currentTerm + 1 : this.currentTerm,
-          preVote,
-          lastLogIndex: this.log.lastIndex,
-          lastLogTerm: this.log.lastTerm,
-          transfer: this.#campaignTransfer,
-        },
+      this.#outbox.sendAfterPersist(to, {
+        type: 'vote',
+        term: preVote ? this.currentTerm + 1 : this.currentTerm,
+        preVote,
+        lastLogIndex: this.log.lastIndex,
+        lastLogTerm: this.log.lastTerm,
+        transfer: this.#campaignTransfer,
       });
     }
     this.#countVotes();
@@ -523,9 +494,11 @@ export class Raft {
     const upToDate = this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
     if (message.preVote) {
       const granted = upToDate && message.term > this.currentTerm && !this.hearsLeader;
-      this.#afterPersist.push({
-        to: from,
-        message: { type: 'voteReply', term: granted ? message.term : this.currentTerm, preVote: true, granted },
+      this.#outbox.sendAfterPersist(from, {
+        type: 'voteReply',
+        term: granted ? message.term : this.currentTerm,
+        preVote: true,
+        granted,
       });
       return;
     }
@@ -537,12 +510,9 @@ export class Raft {
       this.votedFor = from;
       this.#resetElection();
     }
-    const reply: Ready['messages'][number] = {
-      to: from,
-      message: { type: 'voteReply', term: this.currentTerm, preVote: false, granted },
-    };
-    if (this.config.mutations?.has('vote-not-durable')) this.#messages.push(reply);
-    else this.#afterPersist.push(reply);
+    const reply: Message = { type: 'voteReply', term: this.currentTerm, preVote: false, granted };
+    if (this.config.mutations?.has('vote-not-durable')) this.#outbox.send(from, reply);
+    else this.#outbox.sendAfterPersist(from, reply);
   }
 
   #onVoteReply(from: NodeId, message: Message & { type: 'voteReply' }): void {
@@ -566,23 +536,14 @@ export class Raft {
     this.role = 'leader';
     this.leader = this.id;
     this.#heartbeatElapsed = 0;
-    this.#uncommittedBytes = 0;
-    this.#readContext = 0;
-    this.progress.clear();
-    this.#syncProgress();
+    this.#uncommittedBytes = this.log.bytesAfter(this.commitIndex);
+    this.#reads.reset();
+    this.#replication.progress.clear();
+    this.#replication.syncMembers(this.#tick);
     this.#termStartIndex = this.log.lastIndex + 1;
     // Entries of older terms commit only through one of our own (Raft §5.4.2), and reads wait for it (§8).
     this.#append([{ index: this.#termStartIndex, term: this.currentTerm, type: 'noop', data: new Uint8Array() }]);
     this.#heartbeatDue = true;
-  }
-
-  #syncProgress(): void {
-    const members = new Set(membersOf(this.configuration));
-    for (const id of members) {
-      if (id !== this.id && !this.progress.has(id))
-        this.progress.set(id, newProgress(this.log.lastIndex + 1, this.#tick));
-    }
-    for (const id of this.progress.keys()) if (!members.has(id)) this.progress.delete(id);
   }
 
   #tickLeader(): void {
@@ -593,7 +554,7 @@ export class Raft {
     }
     const limit = 2 * this.config.electionTimeoutTicks;
     const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
-    if (!hasQuorum(this.configuration, alive) && isVoter(this.configuration, this.id)) {
+    if (!hasQuorum(this.configuration, alive)) {
       this.#becomeFollower(this.currentTerm, undefined);
       return;
     }
@@ -605,7 +566,7 @@ export class Raft {
 
   #finishTransfer(to: NodeId): void {
     if (this.progress.get(to)?.matchIndex === this.log.lastIndex)
-      this.#messages.push({ to, message: { type: 'timeoutNow', term: this.currentTerm } });
+      this.#outbox.send(to, { type: 'timeoutNow', term: this.currentTerm });
   }
 
   // ── replication ─────────────────────────────────────────────────────────────────────────────
@@ -615,7 +576,7 @@ export class Raft {
     for (const entry of entries) {
       this.#unstable.push(entry);
       this.#uncommittedBytes += entry.data.length;
-      if (entry.type === 'configuration') this.#syncProgress();
+      if (entry.type === 'configuration') this.#replication.syncMembers(this.#tick);
     }
     this.#appendDue = true;
     if (this.config.mutations?.has('ack-before-sync')) {
@@ -631,93 +592,28 @@ export class Raft {
   }
 
   #sendAppends(): void {
-    if (this.#readRound.length > 0) this.#startReadRound();
-    if (this.#appendDue) {
-      this.#appendDue = false;
-      for (const [to, progress] of this.progress) this.#sendAppend(to, progress);
+    if (this.#reads.begin(this.commitIndex)) {
+      this.#heartbeatDue = true;
+      this.#confirmReads();
     }
-    if (!this.#heartbeatDue) return;
+    if (this.#appendDue) this.#replication.sendToAll();
+    if (this.#heartbeatDue) this.#replication.sendHeartbeats(this.#reads.context);
+    this.#appendDue = false;
     this.#heartbeatDue = false;
-    for (const [to, progress] of this.progress) {
-      // Never more than what the member is known to have: it could take an older entry for committed.
-      const commitIndex = Math.min(this.commitIndex, progress.matchIndex);
-      this.#messages.push({
-        to,
-        message: { type: 'heartbeat', term: this.currentTerm, commitIndex, context: this.#readContext },
-      });
-    }
-  }
-
-  #sendAppend(to: NodeId, progress: Progress): void {
-    const { config, log } = this;
-    const limits = { messagesMax: config.inflightMessagesMax, bytesMax: config.inflightBytesMax };
-    while (mayReceive(progress, limits)) {
-      const prevIndex = progress.nextIndex - 1;
-      const prevTerm = log.termAt(prevIndex);
-      if (prevTerm === undefined || progress.nextIndex < log.firstIndex) {
-        progress.replication = { state: 'snapshot', pendingIndex: log.firstIndex - 1 };
-        this.#snapshotsFor.push(to);
-        return;
-      }
-      const isProbe = progress.replication.state === 'probe';
-      const entries =
-        progress.nextIndex <= log.lastIndex ? log.slice(progress.nextIndex, log.lastIndex, config.appendBytesMax) : [];
-      if (entries.length === 0 && !isProbe && progress.sentCommit >= this.commitIndex) return;
-      progress.sentCommit = this.commitIndex;
-      this.#messages.push({
-        to,
-        message: {
-          type: 'append',
-          term: this.currentTerm,
-          prevIndex,
-          prevTerm,
-          entries,
-          commitIndex: this.commitIndex,
-        },
-      });
-      if (progress.replication.state === 'probe') {
-        progress.replication.sent = true;
-      } else if (progress.replication.state === 'replicate' && entries.length > 0) {
-        const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
-        progress.replication.inflight.push({ lastIndex: prevIndex + entries.length, bytes });
-        progress.replication.inflightBytes += bytes;
-        progress.nextIndex += entries.length;
-      }
-      if (entries.length === 0) return;
-    }
-  }
-
-  /**
-   * An empty append after all that was sent: accepted, it acknowledges everything in flight; refused, it
-   * tells where to begin again. Without it a loss shows only when there is something more to send.
-   */
-  #askForMatch(to: NodeId, progress: Progress): void {
-    const prevIndex = progress.nextIndex - 1;
-    if (progress.matchIndex === prevIndex) return;
-    const { commitIndex, currentTerm: term } = this;
-    const prevTerm = this.log.termAt(prevIndex);
-    if (prevTerm === undefined) becomeProbe(progress);
-    else this.#messages.push({ to, message: { type: 'append', term, prevIndex, prevTerm, entries: [], commitIndex } });
   }
 
   #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
-    const reply: Ready['messages'][number] = {
-      to,
-      message: { type: 'appendReply', term: this.currentTerm, hintIndex: 0, hintTerm: 0, ...answer },
-    };
-    if (this.config.mutations?.has('ack-before-sync')) this.#messages.push(reply);
-    else this.#afterPersist.push(reply);
+    const reply: Message = { type: 'appendReply', term: this.currentTerm, hintIndex: 0, hintTerm: 0, ...answer };
+    if (this.config.mutations?.has('ack-before-sync')) this.#outbox.send(to, reply);
+    else this.#outbox.sendAfterPersist(to, reply);
   }
 
   #onAppend(from: NodeId, message: Message & { type: 'append' }): void {
     this.#followLeader(from);
-    const { prevIndex, prevTerm, entries } = message;
-    if (prevIndex < this.commitIndex) {
-      // Late or repeated: what is committed here equals the leader's log.
-      this.#reply(from, { rejected: false, index: this.commitIndex });
-      return;
-    }
-    if (!this.log.matches(prevIndex, prevTerm)) {
+    const { prevIndex, prevTerm } = message;
+    // Late or repeated: what is committed here equals the leader's log. What goes beyond it is taken.
+    const entries = message.entries.filter(({ index }) => index > this.commitIndex);
+    if (prevIndex >= this.commitIndex && !this.log.matches(prevIndex, prevTerm)) {
       const hintIndex = this.log.lastIndexOfTermAtMost(Math.min(prevIndex, this.log.lastIndex), prevTerm);
       this.#reply(from, { rejected: true, index: prevIndex, hintIndex, hintTerm: this.log.termAt(hintIndex) ?? 0 });
       return;
@@ -729,13 +625,14 @@ export class Raft {
       const at = fresh[0]?.index ?? 0;
       if (at <= this.log.lastIndex) {
         this.log.truncateFrom(at, this.commitIndex);
+        this.#writes.cutFrom(at, this.log);
         this.#unstable = this.#unstable.filter((entry) => entry.index < at);
       }
       this.log.append(fresh);
       this.#unstable.push(...fresh);
       if (this.config.mutations?.has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
     }
-    const lastNew = prevIndex + entries.length;
+    const lastNew = Math.max(this.commitIndex, prevIndex + message.entries.length);
     this.#commitTo(Math.min(message.commitIndex, lastNew));
     this.#reply(from, { rejected: false, index: lastNew });
   }
@@ -745,9 +642,7 @@ export class Raft {
     if (this.role !== 'leader' || !progress) return;
     progress.contactTick = this.#tick;
     if (message.rejected) {
-      // Skip whole terms that the two logs cannot share (Raft §5.3, last paragraphs).
-      const agree = this.log.lastIndexOfTermAtMost(message.hintIndex, message.hintTerm);
-      if (reject(progress, message.index, agree)) this.#sendAppend(from, progress);
+      this.#replication.refused(from, progress, message);
       return;
     }
     assert(
@@ -757,7 +652,7 @@ export class Raft {
     const wasProbing = progress.replication.state !== 'replicate';
     if (accept(progress, message.index)) this.#advanceCommit();
     if (this.role !== 'leader') return;
-    if (progress.nextIndex <= this.log.lastIndex || wasProbing) this.#sendAppend(from, progress);
+    if (progress.nextIndex <= this.log.lastIndex || wasProbing) this.#replication.send(from, progress);
     if (this.#transferee === from) this.#finishTransfer(from);
   }
 
@@ -766,10 +661,7 @@ export class Raft {
     if (this.role !== 'leader' || !progress) return;
     progress.contactTick = this.#tick;
     progress.readContext = Math.max(progress.readContext, context);
-    // A lost message or answer must not pause a member for ever: whoever hears us is sent to again.
-    if (progress.replication.state === 'probe') progress.replication.sent = false;
-    else if (progress.replication.state === 'replicate') this.#askForMatch(from, progress);
-    if (progress.matchIndex < this.log.lastIndex) this.#sendAppend(from, progress);
+    this.#replication.heard(from, progress);
     this.#confirmReads();
   }
 
@@ -794,11 +686,7 @@ export class Raft {
     for (let at = before + 1; at <= index; at += 1) this.#uncommittedBytes -= this.log.entryAt(at)?.data.length ?? 0;
     this.#uncommittedBytes = Math.max(0, this.#uncommittedBytes);
     this.#appendDue = true;
-    if (this.commitIndex >= this.#termStartIndex) {
-      const waiting = this.#readsWaitingForCommit;
-      this.#readsWaitingForCommit = [];
-      this.#readRound.push(...waiting);
-    }
+    if (this.commitIndex >= this.#termStartIndex) this.#reads.termCommitted();
     if (this.log.configurationIndex > this.commitIndex) return;
     if (isJoint(this.configuration)) this.#appendConfiguration(leaveJoint(this.configuration));
     else if (!isVoter(this.configuration, this.id)) this.#leaveOffice();
@@ -806,41 +694,27 @@ export class Raft {
 
   /** A leader that removed itself: the members learn of the commit, then someone else leads. */
   #leaveOffice(): void {
-    for (const [to, progress] of this.progress) this.#sendAppend(to, progress);
+    this.#replication.sendToAll();
     const heir = this.configuration.voters.find((id) => this.progress.get(id)?.matchIndex === this.log.lastIndex);
-    if (heir !== undefined) this.#messages.push({ to: heir, message: { type: 'timeoutNow', term: this.currentTerm } });
+    if (heir !== undefined) this.#outbox.send(heir, { type: 'timeoutNow', term: this.currentTerm });
     this.#becomeFollower(this.currentTerm, undefined);
   }
 
   // ── reads (thesis §6.4) ─────────────────────────────────────────────────────────────────────
 
   #takeRead(from: NodeId, id: number): void {
-    if (this.#readRound.length + this.#readsWaitingForCommit.length >= PENDING_READS_MAX) return;
-    if (this.commitIndex < this.#termStartIndex) this.#readsWaitingForCommit.push({ from, id });
-    else this.#readRound.push({ from, id });
-  }
-
-  /** All reads of a turn share one round of heartbeats. */
-  #startReadRound(): void {
-    this.#readContext += 1;
-    this.#readRounds.push({ context: this.#readContext, index: this.commitIndex, requests: this.#readRound });
-    this.#readRound = [];
-    this.#heartbeatDue = true;
-    this.#confirmReads();
+    this.#reads.take({ from, id }, { termCommitted: this.commitIndex >= this.#termStartIndex });
   }
 
   #confirmReads(): void {
-    for (let round = this.#readRounds[0]; round; round = this.#readRounds[0]) {
-      const { context, index, requests } = round;
-      const confirmed = hasQuorum(
-        this.configuration,
-        (id) => id === this.id || (this.progress.get(id)?.readContext ?? 0) >= context,
-      );
-      if (!confirmed) return;
-      this.#readRounds.shift();
+    const hasConfirmed = (id: NodeId, context: number): boolean =>
+      id === this.id || (this.progress.get(id)?.readContext ?? 0) >= context;
+    const term = this.currentTerm;
+    const rounds = this.#reads.confirmed((context) => hasQuorum(this.configuration, (id) => hasConfirmed(id, context)));
+    for (const { index, requests } of rounds) {
       for (const { from, id } of requests) {
-        if (from === this.id) this.#reads.push({ id, index });
-        else this.#messages.push({ to: from, message: { type: 'readIndexReply', term: this.currentTerm, id, index } });
+        if (from === this.id) this.#outbox.confirmRead({ id, index });
+        else this.#outbox.send(from, { type: 'readIndexReply', term, id, index });
       }
     }
   }

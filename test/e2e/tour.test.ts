@@ -1,8 +1,8 @@
 /** The tour of the README, with the stock kubectl, real processes and real containers. */
-import { execFileSync } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
 import type { Deployment, Node, Pod } from '#src/api/objects.ts';
 import { canMakeNetns, createLab, eventually, isRoot, kubectlPath, type Lab, type Output } from '#test/support/lab.ts';
+import { hasEngine } from '#test/support/engine.ts';
 import { needs } from '#test/support/needs.ts';
 
 const HELLO = 'cluster-config/examples/hello.yaml';
@@ -35,16 +35,6 @@ needs('root, network namespaces, kubectl and a Docker engine', canTour && hasEng
   `${TITLE} (Docker)`,
   (t) => tour(t, 'docker'),
 );
-
-/** Whether an engine answers where DOCKER_HOST or the default socket says. */
-function hasEngine(): boolean {
-  try {
-    execFileSync('docker', ['version'], { stdio: 'ignore', timeout: 10_000 });
-    return true;
-  } catch {
-    return false; // No client, or no engine behind it.
-  }
-}
 
 async function tour(t: ExecutionContext, runtime: 'process' | 'docker'): Promise<void> {
   t.timeout(900_000);

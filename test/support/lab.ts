@@ -31,6 +31,10 @@ export interface LabOptions {
   runtime: 'docker' | 'process';
   nodes?: number;
   user?: 'root' | 'nobody';
+  /** The engine's own bridge lies in the host's namespace: then the lab has to be there too. */
+  hostNetwork?: boolean;
+  /** Programs that this lab's nodes do not find, by absolute path (a mount namespace of their own). */
+  hide?: string[];
   /** Extra environment, e.g. DOCKER_HOST. */
   env?: Record<string, string>;
 }
@@ -127,7 +131,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   const id = `${PREFIX}${process.pid}-${Math.random().toString(36).slice(2, 7)}`;
   const directory = mkdtempSync(join(tmpdir(), `${id}-`));
   const data = join(directory, 'data');
-  const netns = canMakeNetns();
+  const netns = canMakeNetns() && !options.hostNetwork;
   if (netns) {
     execFileSync(findProgram('ip') ?? 'ip', ['netns', 'add', id]);
     execFileSync(findProgram('ip') ?? 'ip', ['-n', id, 'link', 'set', 'lo', 'up']);
@@ -147,6 +151,9 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs']
     : [];
   const inNetns = netns ? ['nsenter', `--net=/run/netns/${id}`] : [];
+  const hidden = (options.hide ?? []).map((path) => `mount --bind /dev/null ${path} && `).join('');
+  const hiding =
+    hidden === '' ? [] : ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', `${hidden}exec "$@"`, 'sh'];
 
   function launch(command: string[], input?: string): Promise<Output> {
     const [program = '', ...args] = command;
@@ -166,7 +173,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   }
 
   const kontiki = (...args: string[]): Promise<Output> =>
-    launch([...inNetns, ...asUser, process.execPath, MAIN, ...args, '--data', data]);
+    launch([...inNetns, ...hiding, ...asUser, process.execPath, MAIN, ...args, '--data', data]);
   const kubectl = (...args: string[]): Promise<Output> => launch([...inNetns, kubectlPath ?? 'kubectl', ...args]);
 
   return {

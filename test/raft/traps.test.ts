@@ -1,0 +1,765 @@
+/** The traps of reference/raft.md A3 that concern the core, by their numbers, and what was found while testing. */
+import test from 'ava';
+
+import type { ConfigurationChange, NodeId, SnapshotMeta } from '#src/raft/types.ts';
+import { append, configurationOf, core, entry, heartbeat, leader, only, vote } from './core.ts';
+import type { Core } from './core.ts';
+import { Network } from './network.ts';
+
+const three: NodeId[] = ['n1', 'n2', 'n3'];
+
+function snapshotAt(index: number, term: number, configuration = configurationOf(three)): SnapshotMeta {
+  return { index, term, configuration, configurationIndex: 0 };
+}
+
+/** A leader whose n3 needs what is compacted away; the first snapshot for it is asked for. */
+function leaderWithSlowMember(): Core {
+  const one = core({ snapshot: snapshotAt(5, 1), entries: [], term: 1 });
+  one.lead('n2');
+  one.deliver('n2', one.accept(6));
+  one.deliver('n3', one.refuse(5, 0, 0));
+  return one;
+}
+
+function change(one: Core, wanted: ConfigurationChange): string {
+  const proposal = one.raft.proposeConfiguration(wanted);
+  return proposal.accepted ? 'accepted' : proposal.reason;
+}
+
+// ── 1-3: what is promised is on disk ──────────────────────────────────────────────────────────────
+
+test('trap 1: a vote leaves when it is on disk, not before', (t) => {
+  const voter = core({ term: 3 });
+  voter.syncs = false;
+  t.deepEqual(voter.deliver('n2', vote({ term: 4 })), []);
+  t.like(voter.held[0]?.hardState, { currentTerm: 4, votedFor: 'n2' });
+  t.like(only(voter.sync(), 'voteReply'), [{ to: 'n2', term: 4, granted: true }]);
+});
+
+test('trap 1: entries are acknowledged when they are on disk, and in the order of the writes', (t) => {
+  const follower = core({ term: 1 });
+  follower.syncs = false;
+  t.deepEqual(follower.deliver('n2', append({ entries: [entry(1, 1)] })), []);
+  t.deepEqual(follower.deliver('n2', append({ prevIndex: 1, prevTerm: 1, entries: [entry(2, 1)] })), []);
+  t.like(only(follower.sync(1), 'appendReply'), [{ index: 1, rejected: false }]);
+  t.like(only(follower.sync(1), 'appendReply'), [{ index: 2, rejected: false }]);
+});
+
+test('trap 1: a repeated message is not acknowledged before the first one is on disk', (t) => {
+  const follower = core({ term: 1 });
+  follower.syncs = false;
+  const message = append({ entries: [entry(1, 1)] });
+  follower.deliver('n2', message);
+  t.deepEqual(follower.deliver('n2', message), []);
+  t.is(follower.held.length, 2);
+  t.is(only(follower.sync(1), 'appendReply').length, 1);
+});
+
+test("trap 1: a candidate's own vote counts when it is on disk", (t) => {
+  const only1 = core({ voters: ['n1'] });
+  only1.syncs = false;
+  only1.timeOut();
+  t.is(only1.raft.role, 'candidate');
+  only1.sync();
+  t.is(only1.raft.role, 'leader');
+});
+
+test('trap 1: a vote of an earlier term on disk is no vote of this one', (t) => {
+  const candidate = core({ voters: ['n1', 'n2', 'n3'] });
+  candidate.syncs = false;
+  candidate.campaign('n2');
+  const [first] = candidate.held.splice(-1);
+  candidate.campaign('n2');
+  t.is(candidate.raft.currentTerm, 2);
+  candidate.do((raft) => raft.persisted(first?.id ?? 0));
+  candidate.deliver('n2', candidate.vote(true));
+  t.is(candidate.raft.role, 'candidate');
+  candidate.sync();
+  t.is(candidate.raft.role, 'leader');
+});
+
+test('trap 2: entries of an older term do not commit by counting', (t) => {
+  const one = core({ logTerms: [1, 1] });
+  one.lead('n2');
+  one.deliver('n2', one.accept(2));
+  t.is(one.raft.commitIndex, 0);
+  one.deliver('n2', one.accept(3));
+  t.is(one.raft.commitIndex, 3);
+});
+
+test('trap 3: a leader counts its own copy only after its sync', (t) => {
+  const alone = leader({ voters: ['n1'] });
+  alone.syncs = false;
+  alone.propose('x');
+  t.is(alone.raft.commitIndex, 1);
+  alone.sync();
+  t.is(alone.raft.commitIndex, 2);
+
+  const one = leader();
+  one.syncs = false;
+  const sent = one.propose('x');
+  t.deepEqual(
+    only(sent, 'append').map(({ to }) => to),
+    ['n2', 'n3'],
+    'the others write meanwhile',
+  );
+  one.deliver('n2', one.accept(2));
+  t.is(one.raft.commitIndex, 1, 'n2 alone is no majority');
+  one.deliver('n3', one.accept(2));
+  t.is(one.raft.commitIndex, 2, 'the two others are, even before our own disk');
+  t.deepEqual(
+    one.committed.map(({ index }) => index),
+    [1],
+    'but what our disk lacks is not applied',
+  );
+});
+
+// ── 4-5: reads ────────────────────────────────────────────────────────────────────────────────────
+
+test('trap 4: a read waits until an entry of the term is committed', (t) => {
+  const one = core({ logTerms: [1] });
+  one.lead('n2');
+  one.do((raft) => t.true(raft.readIndex(7)));
+  one.tick();
+  one.deliver('n2', { type: 'heartbeatReply', term: 2, context: 1 });
+  t.deepEqual(one.reads, []);
+  one.deliver('n2', one.accept(2));
+  one.deliver('n2', { type: 'heartbeatReply', term: 2, context: 1 });
+  t.deepEqual(one.reads, [{ id: 7, index: 2 }]);
+});
+
+test('trap 5: an answer of an older term confirms no read', (t) => {
+  const one = leader();
+  one.do((raft) => raft.readIndex(1));
+  one.do((raft) => raft.stepDown());
+  one.lead('n2');
+  one.deliver('n2', one.accept(2));
+  one.do((raft) => raft.readIndex(2));
+  t.is(one.raft.currentTerm, 2);
+  one.deliver('n2', { type: 'heartbeatReply', term: 1, context: 1 });
+  t.deepEqual(one.reads, []);
+  one.deliver('n2', { type: 'heartbeatReply', term: 2, context: 1 });
+  t.deepEqual(one.reads, [{ id: 2, index: 2 }], 'and what was asked in the old term is not answered');
+});
+
+test('trap 5: a follower does not take an answer of an older term', (t) => {
+  const follower = core({ term: 4, logTerms: [4] });
+  follower.deliver('n2', heartbeat({ term: 4 }));
+  t.like(
+    only(
+      follower.do((raft) => raft.readIndex(1)),
+      'readIndex',
+    ),
+    [{ to: 'n2', term: 4, id: 1 }],
+  );
+  follower.deliver('n3', heartbeat({ term: 5 }));
+  follower.deliver('n2', { type: 'readIndexReply', term: 4, id: 1, index: 1 });
+  t.deepEqual(follower.reads, []);
+});
+
+test('reads: a leader cut off from the majority confirms none; a follower reads through the leader', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  const through = network.read('n2') ?? 0;
+  network.run(2);
+  t.is(network.reads.get(through)?.index, 2);
+  network.isolate('n1');
+  const stale = network.read('n1') ?? 0;
+  network.run(60);
+  t.not(network.leader?.id, 'n1');
+  t.is(network.reads.get(stale)?.index, undefined);
+  network.heal();
+  network.run(30);
+  t.is(network.reads.get(stale)?.index, undefined);
+});
+
+test('reads: a lost round is confirmed by a later heartbeat', (t) => {
+  const one = leader();
+  one.do((raft) => raft.readIndex(1));
+  const [again] = only(one.tick(), 'heartbeat');
+  t.is(again?.context, 1);
+  one.deliver('n3', { type: 'heartbeatReply', term: 1, context: 1 });
+  t.deepEqual(one.reads, [{ id: 1, index: 1 }]);
+});
+
+test('reads: those that wait for an answer are bounded', (t) => {
+  const one = leader();
+  for (let id = 0; id < 15_000; id += 1) one.do((raft) => raft.readIndex(id));
+  one.deliver('n2', { type: 'heartbeatReply', term: 1, context: 20_000 });
+  t.is(one.reads.length, 10_000);
+});
+
+test('reads: in a joint configuration both majorities confirm', (t) => {
+  const one = leader({ voters: ['n1', 'n2'], learners: ['n3'] });
+  change(one, { type: 'promote', id: 'n3' });
+  one.take();
+  one.do((raft) => raft.readIndex(1));
+  one.deliver('n3', { type: 'heartbeatReply', term: 1, context: 1 });
+  t.deepEqual(one.reads, [], 'n1 and n3 are a majority of the new voters only');
+  one.deliver('n2', { type: 'heartbeatReply', term: 1, context: 1 });
+  t.is(one.reads.length, 1);
+});
+
+// ── 7-9: changes of members ───────────────────────────────────────────────────────────────────────
+
+test('trap 7: no change before an entry of the term is committed, and one at a time', (t) => {
+  const one = core({ logTerms: [1] });
+  one.lead('n2');
+  t.is(change(one, { type: 'addLearner', id: 'n4', address: 'n4' }), 'termNotCommitted');
+  one.deliver('n2', one.accept(2));
+  t.is(change(one, { type: 'addLearner', id: 'n4', address: 'n4' }), 'accepted');
+  t.is(change(one, { type: 'remove', id: 'n3' }), 'changeInFlight');
+});
+
+test('trap 7: of two leaders with changes of their own one wins, and the other change is undone (Ongaro 2015)', (t) => {
+  const network = new Network({ voters: ['n1', 'n2', 'n3', 'n4'] });
+  network.elect('n1');
+  network.isolate('n1');
+  t.true(network.change('n1', { type: 'remove', id: 'n4' }));
+  t.deepEqual(network.raft('n1').configuration.voters, three);
+  network.elect('n2');
+  t.true(network.change('n2', { type: 'remove', id: 'n1' }));
+  network.run(5);
+  network.heal();
+  // What n1 and n3 had together would have been a majority of the change of n1.
+  network.isolate('n2', 'n4');
+  network.run(60);
+  network.heal();
+  network.run(60);
+  t.deepEqual(network.leader?.configuration, {
+    ...configurationOf(['n2', 'n3', 'n4']),
+    addresses: { n2: 'n2', n3: 'n3', n4: 'n4' },
+  });
+});
+
+test('trap 8: a configuration is in force when it is appended, and undone when it is cut', (t) => {
+  const follower = core({ term: 1, logTerms: [1] });
+  const joint = configurationOf(['n1', 'n2', 'n3', 'n4'], [], three);
+  const bytes = new TextEncoder().encode(JSON.stringify(joint));
+  const changes = append({
+    prevIndex: 1,
+    prevTerm: 1,
+    entries: [{ index: 2, term: 1, type: 'configuration', data: bytes }],
+  });
+  follower.deliver('n2', changes);
+  t.deepEqual(follower.raft.configuration, joint);
+  t.is(follower.raft.log.configurationIndex, 2);
+  follower.deliver('n3', append({ term: 2, prevIndex: 1, prevTerm: 1, entries: [entry(2, 2)] }));
+  t.deepEqual(follower.raft.configuration, configurationOf(three));
+  t.is(follower.raft.log.configurationIndex, 0);
+});
+
+test('trap 8: a restarted node goes on with the newest configuration in its log', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  network.isolate('n1');
+  network.change('n1', { type: 'setAddress', id: 'n2', address: 'elsewhere' });
+  network.settle();
+  network.crash('n1');
+  network.restart('n1');
+  t.is(network.raft('n1').configuration.addresses['n2'], 'elsewhere');
+  network.heal();
+  network.elect('n2');
+  t.is(network.raft('n1').configuration.addresses['n2'], 'n2');
+});
+
+test('trap 9: a leader that removes itself does not count itself, finishes the change, and hands over', (t) => {
+  const one = leader();
+  one.syncs = false;
+  t.is(change(one, { type: 'remove', id: 'n1' }), 'accepted');
+  one.take();
+  one.deliver('n2', one.accept(2));
+  t.is(one.raft.commitIndex, 1, 'n2 is no majority of n2 and n3');
+  one.deliver('n3', one.accept(2));
+  t.is(one.raft.commitIndex, 2, 'without its own disk');
+  t.deepEqual(one.raft.configuration.votersOutgoing, [], 'the end of the change is appended by itself');
+  one.deliver('n2', one.accept(3));
+  t.is(one.raft.role, 'leader');
+  const sent = one.deliver('n3', one.accept(3));
+  t.is(one.raft.role, 'follower');
+  t.deepEqual(only(sent, 'timeoutNow'), [{ to: 'n2', type: 'timeoutNow', term: 1 }]);
+  t.true(
+    only(sent, 'append').some(({ commitIndex }) => commitIndex === 3),
+    'the others learn that it is committed',
+  );
+  one.sync();
+  one.tick(50);
+  t.is(one.raft.role, 'follower', 'and it does not stand again');
+});
+
+test('trap 9: a leader that removed itself and hears nobody steps down', (t) => {
+  const one = leader();
+  change(one, { type: 'remove', id: 'n1' });
+  one.take();
+  for (const id of ['n2', 'n3']) one.deliver(id, one.accept(2));
+  t.deepEqual(one.raft.configuration.voters, ['n2', 'n3']);
+  one.tick(30);
+  t.is(one.raft.role, 'follower');
+});
+
+test('trap 9: a removed leader that alone has the end of the change can come back (thesis §4.2.2)', (t) => {
+  const network = new Network({ voters: ['n1', 'n2'] });
+  network.elect('n2');
+  network.change('n2', { type: 'remove', id: 'n2' });
+  // n1 gets the joint configuration, not the one that ends it.
+  network.loses = ({ kind, ...rest }) =>
+    kind === 'message' && 'message' in rest && rest.message.type === 'append' && network.raft('n2').log.lastIndex > 3;
+  network.settle();
+  network.crash('n2');
+  network.restart('n2');
+  t.is(network.raft('n2').configuration.voters.length, 1);
+  t.is(network.raft('n1').configuration.votersOutgoing.length, 2);
+  network.heal();
+  t.true(network.run(100, () => network.leader?.id === 'n1' && network.leader.commitIndex > 4));
+});
+
+test('trap 9: removing a member commits what waited for it', (t) => {
+  const network = new Network({ voters: ['n1', 'n2', 'n3', 'n4'] });
+  network.elect('n1');
+  network.crash('n4');
+  network.change('n1', { type: 'remove', id: 'n4' });
+  network.settle();
+  network.crash('n3');
+  network.propose('n1', 'two of three');
+  network.settle();
+  t.is(network.raft('n1').commitIndex, network.raft('n1').log.lastIndex);
+});
+
+test('joint consensus: a change that its leader did not finish is finished by the next one', (t) => {
+  const network = new Network({ voters: three });
+  network.addEmpty('n4');
+  network.elect('n1');
+  network.change('n1', { type: 'addLearner', id: 'n4', address: 'n4' });
+  network.settle();
+  network.loses = ({ from }) => from === 'n1' && network.raft('n1').configuration.votersOutgoing.length === 0;
+  network.change('n1', { type: 'promote', id: 'n4' });
+  network.settle();
+  network.crash('n1');
+  network.heal();
+  t.deepEqual(network.raft('n2').configuration.votersOutgoing, three);
+  network.elect('n2');
+  t.deepEqual(network.raft('n4').configuration, configurationOf(['n1', 'n2', 'n3', 'n4']));
+});
+
+test('bad changes are refused and say why', (t) => {
+  const one = leader({ voters: ['n1'], learners: ['n2'] });
+  for (const [wanted, message] of [
+    [{ type: 'remove', id: 'n1' }, /last voter/],
+    [{ type: 'demote', id: 'n1' }, /last voter/],
+    [{ type: 'demote', id: 'n2' }, /no voter/],
+    [{ type: 'promote', id: 'n9' }, /no learner/],
+    [{ type: 'remove', id: 'n9' }, /no member/],
+    [{ type: 'addLearner', id: 'n2', address: 'x' }, /member already/],
+    [{ type: 'setAddress', id: 'n9', address: 'x' }, /no member/],
+  ] as [ConfigurationChange, RegExp][]) {
+    t.throws(() => change(one, wanted), { code: 'RAFT_BAD_CHANGE', message });
+  }
+  t.is(one.raft.log.lastIndex, 1);
+});
+
+// ── 10-11: who may disturb, who must vote ─────────────────────────────────────────────────────────
+
+test('trap 10: a pre-candidate does not raise its term, nor that of others', (t) => {
+  const candidate = core({ term: 3 });
+  const asked = only(candidate.timeOut(), 'vote');
+  t.like(asked, [
+    { to: 'n2', preVote: true, term: 4 },
+    { to: 'n3', preVote: true, term: 4 },
+  ]);
+  candidate.tick(100);
+  t.is(candidate.raft.currentTerm, 3);
+  const voter = core({ term: 3 });
+  t.like(only(voter.deliver('n2', vote({ term: 4, preVote: true })), 'voteReply'), [{ granted: true, term: 4 }]);
+  t.is(voter.raft.currentTerm, 3);
+  t.is(voter.raft.votedFor, undefined);
+});
+
+test('trap 10: a node that comes back from a partition does not depose the leader', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  network.isolate('n3');
+  network.run(100);
+  const term = network.raft('n1').currentTerm;
+  network.heal();
+  network.run(50);
+  t.is(network.raft('n1').role, 'leader');
+  t.is(network.raft('n3').currentTerm, term);
+});
+
+test('trap 10: votes are refused while a leader is heard, but for a transfer', (t) => {
+  const voter = core({ term: 3 });
+  voter.deliver('n2', heartbeat({ term: 3 }));
+  t.deepEqual(voter.deliver('n3', vote({ term: 9 })), []);
+  t.deepEqual(voter.deliver('n3', vote({ term: 4, preVote: true })), []);
+  t.is(voter.raft.currentTerm, 3);
+  t.like(only(voter.deliver('n3', vote({ term: 4, transfer: true })), 'voteReply'), [{ granted: true }]);
+});
+
+test('trap 10: a removed node that was not told disturbs nobody', (t) => {
+  const network = new Network({ voters: ['n1', 'n2', 'n3', 'n4'] });
+  network.elect('n1');
+  network.isolate('n4');
+  network.change('n1', { type: 'remove', id: 'n4' });
+  network.settle();
+  network.heal();
+  const { currentTerm } = network.raft('n1');
+  network.run(100);
+  t.is(network.leader?.id, 'n1');
+  t.is(network.raft('n1').currentTerm, currentTerm);
+});
+
+for (const [name, cuts] of [
+  ['the leader is not heard by anybody', ['n1>n2', 'n1>n3']],
+  ['the leader hears nobody', ['n2>n1', 'n3>n1']],
+  ['one follower is not heard by the leader', ['n2>n1']],
+  ['one follower does not hear the leader', ['n1>n2']],
+  ['only one link is left in each direction', ['n1>n2', 'n2>n3', 'n3>n1']],
+] as [string, string[]][]) {
+  test(`trap 10: a one-way partition ends in a leader that commits: ${name}`, (t) => {
+    const network = new Network({ voters: three });
+    network.elect('n1');
+    for (const cut of cuts) network.cut.add(cut);
+    network.run(200);
+    const { leader: now } = network;
+    if (cuts.length === 3) {
+      // Nobody hears two others and is heard by them: no leader can be; but the terms do not run away.
+      network.heal();
+      network.run(60);
+    } else if (now) network.propose(now.id, 'goes on');
+    network.run(10);
+    t.is(network.leader?.commitIndex, network.leader?.log.lastIndex);
+  });
+}
+
+test('trap 10: a voter with a higher term and a shorter log is let back in', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  network.isolate('n3');
+  network.propose('n1', 'x');
+  network.settle();
+  network.drive('n3', (raft) => raft.receive('n1', { type: 'timeoutNow', term: raft.currentTerm }));
+  t.is(network.raft('n3').currentTerm, 3);
+  network.heal();
+  t.true(network.run(100, () => network.raft('n3').log.lastIndex === network.leader?.log.lastIndex));
+  t.true((network.leader?.currentTerm ?? 0) > 2);
+});
+
+test('trap 11: a learner that does not know of its promotion votes', (t) => {
+  const learner = core({ id: 'n4', learners: ['n4'], term: 2 });
+  const [reply] = only(learner.deliver('n2', vote({ term: 3 })), 'voteReply');
+  t.true(reply?.granted);
+});
+
+test('trap 11: also long after it has lost its leader', (t) => {
+  const learner = core({ id: 'n4', learners: ['n4'], term: 2 });
+  learner.deliver('n1', heartbeat({ term: 2 }));
+  learner.timeOut();
+  for (let ticks = 0; ticks < 30; ticks += 1) {
+    learner.tick();
+    t.false(learner.raft.hearsLeader, `${ticks} ticks after the timeout`);
+  }
+  t.is(learner.raft.role, 'follower');
+});
+
+test('learners: are sent everything, are counted nowhere, and do not stand', (t) => {
+  const one = leader({ voters: ['n1', 'n2'], learners: ['n3', 'n4'] });
+  for (const id of ['n3', 'n4']) one.deliver(id, one.accept(1));
+  t.deepEqual(
+    only(one.propose('x'), 'append').map(({ to }) => to),
+    ['n2', 'n3', 'n4'],
+  );
+  for (const id of ['n3', 'n4']) one.deliver(id, one.accept(2));
+  t.is(one.raft.commitIndex, 1);
+  one.do((raft) => raft.readIndex(1));
+  for (const id of ['n3', 'n4']) one.deliver(id, { type: 'heartbeatReply', term: 1, context: 1 });
+  t.deepEqual(one.reads, []);
+  for (let ticks = 0; ticks < 30; ticks += 1) {
+    one.tick();
+    for (const id of ['n3', 'n4']) one.deliver(id, { type: 'heartbeatReply', term: 1, context: 1 });
+  }
+  t.is(one.raft.role, 'follower', 'learners that answer are no quorum');
+  const learner = core({ id: 'n3', voters: ['n1', 'n2'], learners: ['n3'] });
+  t.deepEqual(learner.tick(100), []);
+});
+
+test('check-quorum: a leader that hears no majority steps down after two election timeouts', (t) => {
+  const one = leader();
+  one.tick(20);
+  t.is(one.raft.role, 'leader');
+  one.tick();
+  t.is(one.raft.role, 'follower');
+  t.is(one.raft.leader, undefined);
+
+  const heard = leader();
+  for (let ticks = 0; ticks < 60; ticks += 1) {
+    heard.tick();
+    if (ticks % 10 === 0) heard.deliver('n3', { type: 'heartbeatReply', term: 1, context: 0 });
+  }
+  t.is(heard.raft.role, 'leader');
+});
+
+// ── 14-16: snapshots and overwritten entries ──────────────────────────────────────────────────────
+
+test('trap 14: a snapshot behind the commit index is not wanted, and the leader hears why', (t) => {
+  const follower = core({ logTerms: [1, 1, 1], commitIndex: 2 });
+  let wanted = true;
+  const sent = follower.do((raft) => {
+    wanted = raft.offersSnapshot('n2', 1, snapshotAt(2, 1));
+  });
+  t.false(wanted);
+  t.like(only(sent, 'appendReply'), [{ to: 'n2', rejected: false, index: 2 }]);
+});
+
+test('trap 14: a snapshot of what the log holds already is not wanted: it only says what is committed', (t) => {
+  const follower = core({ logTerms: [1, 1, 1] });
+  let wanted = true;
+  const sent = follower.do((raft) => {
+    wanted = raft.offersSnapshot('n2', 1, snapshotAt(2, 1));
+  });
+  t.false(wanted);
+  t.is(follower.raft.commitIndex, 2);
+  t.like(only(sent, 'appendReply'), [{ rejected: false, index: 2 }]);
+});
+
+test('trap 14: a snapshot of an older term is refused, and its sender learns of the term', (t) => {
+  const follower = core({ term: 5 });
+  const sent = follower.do((raft) => t.false(raft.offersSnapshot('n2', 4, snapshotAt(9, 4))));
+  t.like(only(sent, 'appendReply'), [{ term: 5, rejected: true }]);
+  t.is(follower.raft.leader, undefined);
+});
+
+test('trap 14: the log behind a snapshot stays when it fits, and goes when it does not', (t) => {
+  for (const [logTerms, last] of [
+    [[1, 1, 1, 1], 4],
+    [[1, 1, 1], 3],
+    [[1, 1, 2, 2], 3],
+    [[1], 3],
+    [[], 3],
+  ] as [number[], number][]) {
+    const follower = core({ logTerms, term: 2 });
+    const meta = snapshotAt(3, 1);
+    const sent = follower.do((raft) => raft.snapshotInstalled('n2', meta));
+    t.is(follower.raft.log.lastIndex, last, logTerms.join());
+    t.is(follower.raft.log.persistedIndex, last);
+    t.is(follower.raft.log.firstIndex, 4);
+    t.is(follower.raft.commitIndex, 3);
+    t.is(follower.raft.appliedIndex, 3);
+    t.like(only(sent, 'appendReply'), [{ rejected: false, index: 3 }]);
+  }
+});
+
+test('trap 14: a snapshot that became old while it was installed changes nothing', (t) => {
+  const follower = core({ logTerms: [1, 1, 1, 1], commitIndex: 4, term: 1 });
+  const sent = follower.do((raft) => raft.snapshotInstalled('n2', snapshotAt(3, 1)));
+  t.is(follower.raft.log.firstIndex, 1);
+  t.like(only(sent, 'appendReply'), [{ index: 4 }]);
+});
+
+test('trap 14: a node whose snapshot does not name it does not stand', (t) => {
+  const follower = core({ term: 1 });
+  follower.do((raft) => raft.snapshotInstalled('n2', snapshotAt(3, 1, configurationOf(['n2', 'n3']))));
+  t.deepEqual(follower.tick(100), []);
+});
+
+test('trap 15: the end of a write says nothing of entries that were overwritten meanwhile', (t) => {
+  const follower = core({ term: 1 });
+  follower.syncs = false;
+  follower.deliver('n2', append({ entries: [entry(1, 1), entry(2, 1)] }));
+  follower.deliver('n3', append({ term: 2, prevIndex: 1, prevTerm: 1, entries: [entry(2, 2)] }));
+  follower.sync(1);
+  t.true(follower.raft.log.persistedIndex <= 1);
+  follower.sync(1);
+  t.is(follower.raft.log.persistedIndex, 2);
+});
+
+test('trap 15: nor when they were overwritten back (ABA)', (t) => {
+  const follower = core({ term: 1 });
+  follower.syncs = false;
+  follower.deliver('n2', append({ term: 1, entries: [entry(1, 1), entry(2, 1)] }));
+  follower.deliver('n3', append({ term: 2, prevIndex: 1, prevTerm: 1, entries: [entry(2, 2)] }));
+  // A leader that has the old entry: what the first write brings is cut by the second before it is back.
+  follower.deliver('n2', append({ term: 3, prevIndex: 1, prevTerm: 1, entries: [entry(2, 1), entry(3, 3)] }));
+  follower.sync(1);
+  t.true(follower.raft.log.persistedIndex <= 1);
+  follower.sync();
+  t.is(follower.raft.log.persistedIndex, 3);
+});
+
+test('trap 16: a heartbeat never commits more than the member is known to have', (t) => {
+  const one = leader();
+  one.propose('x', 'y');
+  one.deliver('n2', one.accept(3));
+  t.is(one.raft.commitIndex, 3);
+  t.deepEqual(
+    only(one.tick(), 'heartbeat').map(({ to, commitIndex }) => [to, commitIndex]),
+    [
+      ['n2', 3],
+      ['n3', 1],
+    ],
+  );
+});
+
+test('trap 16: a late, shorter message cuts nothing', (t) => {
+  const follower = core({ term: 1 });
+  follower.deliver('n2', append({ entries: [entry(1, 1), entry(2, 1), entry(3, 1)] }));
+  const sent = follower.deliver('n2', append({ entries: [entry(1, 1)] }));
+  t.is(follower.raft.log.lastIndex, 3);
+  t.like(only(sent, 'appendReply'), [{ rejected: false, index: 1 }]);
+});
+
+test('trap 16: a message commits only what it vouches for', (t) => {
+  // Entries 2 and 3 are of another leader and will be overwritten.
+  const follower = core({ logTerms: [1, 1, 1], term: 2 });
+  follower.deliver('n2', append({ term: 2, prevIndex: 1, prevTerm: 1, entries: [], commitIndex: 3 }));
+  t.is(follower.raft.commitIndex, 1);
+});
+
+test('replication: what a message has beyond our commit index is taken', (t) => {
+  const follower = core({ logTerms: [1, 1], commitIndex: 2, term: 1 });
+  const sent = follower.deliver('n2', append({ prevIndex: 0, entries: [1, 2, 3, 4].map((i) => entry(i, 1)) }));
+  t.is(follower.raft.log.lastIndex, 4);
+  t.like(only(sent, 'appendReply'), [{ rejected: false, index: 4 }]);
+});
+
+// ── 19, 24, 25: disk, transfer, flow ──────────────────────────────────────────────────────────────
+
+test('trap 19: a leader whose disk hangs gives up, and another one is elected', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  network.drive('n1', (raft) => raft.stepDown());
+  t.is(network.raft('n1').role, 'follower');
+  // As the replica does: a node without a disk has no ticks.
+  for (let ticks = 0; ticks < 60; ticks += 1) {
+    for (const id of ['n2', 'n3']) network.tick(id);
+    network.settle();
+  }
+  t.true(['n2', 'n3'].includes(network.leader?.id ?? ''));
+});
+
+test('trap 19: what a deposed leader had to do for its members is not done any more', (t) => {
+  const one = leaderWithSlowMember();
+  one.do((raft) => raft.snapshotSent('n3', false));
+  // In one turn: the snapshot is wanted again, then a newer leader is heard of.
+  one.raft.receive('n3', { type: 'heartbeatReply', term: 2, context: 0 });
+  one.deliver('n2', heartbeat({ term: 9 }));
+  t.is(one.raft.role, 'follower');
+  t.deepEqual(
+    one.snapshotsFor,
+    ['n3'],
+    'the first time only: a follower has no snapshots to give in the term of another',
+  );
+});
+
+test('trap 24: a transfer waits until the heir has everything; proposals are refused meanwhile', (t) => {
+  const one = leader();
+  one.propose('x');
+  let sent = one.do((raft) => t.true(raft.transferLeadership('n2')));
+  t.deepEqual(only(sent, 'timeoutNow'), []);
+  t.like(one.raft.propose([new Uint8Array(1)]), { accepted: false, reason: 'transferring' });
+  t.is(change(one, { type: 'demote', id: 'n3' }), 'transferring');
+  sent = one.deliver('n2', one.accept(2));
+  t.deepEqual(only(sent, 'timeoutNow'), [{ to: 'n2', type: 'timeoutNow', term: 1 }]);
+});
+
+test('trap 24: a transfer that does not happen ends after an election timeout', (t) => {
+  const one = leader();
+  one.do((raft) => raft.transferLeadership('n2'));
+  one.tick(9);
+  t.false(one.raft.propose([new Uint8Array(1)]).accepted);
+  one.tick();
+  t.true(one.raft.propose([new Uint8Array(1)]).accepted);
+});
+
+test('trap 24: only another voter is an heir', (t) => {
+  const one = leader({ learners: ['n4'] });
+  for (const id of ['n1', 'n4', 'n9']) t.false(one.raft.transferLeadership(id), id);
+});
+
+test('trap 24: a transfer happens within one round, also while the old leader is heard', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  network.run(3);
+  network.drive('n1', (raft) => raft.transferLeadership('n3'));
+  network.settle();
+  t.is(network.leader?.id, 'n3');
+  t.is(network.raft('n1').leader, 'n3');
+});
+
+test('trap 25: a full window whose answers were lost opens again', (t) => {
+  for (const config of [{ inflightMessagesMax: 2 }, { inflightBytesMax: 2 }]) {
+    const one = leader({ config: { ...config, appendBytesMax: 1 } });
+    for (const text of ['a', 'b', 'c', 'd']) one.propose(text);
+    t.is(one.raft.progress.get('n2')?.nextIndex, 4, 'two of four were sent, none is answered');
+    const sent = one.deliver('n2', { type: 'heartbeatReply', term: 1, context: 0 });
+    t.like(only(sent, 'append'), [{ to: 'n2', prevIndex: 3, entries: [] }]);
+    const more = one.deliver('n2', one.accept(3));
+    t.deepEqual(
+      only(more, 'append').flatMap(({ entries }) => entries.map(({ index }) => index)),
+      [4, 5],
+    );
+  }
+});
+
+test('trap 25: a last message that was lost is noticed at the next heartbeat', (t) => {
+  const network = new Network({ voters: ['n1', 'n2'] });
+  network.elect('n1');
+  network.loses = ({ from }) => from === 'n1';
+  network.propose('n1', 'the last');
+  network.settle();
+  network.heal();
+  network.run(3);
+  t.is(network.raft('n1').commitIndex, 3);
+});
+
+test('flow: a window bounds what is in flight, by messages', (t) => {
+  const one = leader({ config: { inflightMessagesMax: 3 } });
+  const sent = ['a', 'b', 'c', 'd', 'e'].flatMap((text) => one.propose(text));
+  t.is(only(sent, 'append').filter(({ to }) => to === 'n2').length, 3);
+  const more = one.deliver('n2', one.accept(4));
+  t.deepEqual(
+    only(more, 'append').flatMap(({ entries }) => entries.map(({ index }) => index)),
+    [5, 6],
+  );
+});
+
+test('flow: proposals beyond the uncommitted bytes are refused, also of what an earlier leader left', (t) => {
+  const one = core({ logTerms: [1], config: { uncommittedBytesMax: 10 }, entries: [entry(1, 1, '0123456789')] });
+  one.lead('n2');
+  t.like(one.raft.propose([new Uint8Array(5)]), { accepted: false, reason: 'overloaded' });
+  one.deliver('n2', one.accept(2));
+  t.true(one.raft.propose([new Uint8Array(8)]).accepted);
+  t.like(one.raft.propose([new Uint8Array(5)]), { accepted: false, reason: 'overloaded' });
+  one.take();
+  one.deliver('n2', one.accept(3));
+  t.true(one.raft.propose([new Uint8Array(50)]).accepted, 'one that is too large alone is let through');
+});
+
+test('flow: while a snapshot is on its way, a late refusal does not ask for another one', (t) => {
+  const one = leaderWithSlowMember();
+  t.is(one.raft.progress.get('n3')?.replication.state, 'snapshot');
+  const { nextIndex = 0 } = one.raft.progress.get('n3') ?? {};
+  for (const index of [5, nextIndex - 1]) one.deliver('n3', one.refuse(index, 0, 0));
+  t.is(one.raft.progress.get('n3')?.replication.state, 'snapshot');
+  t.deepEqual(one.snapshotsFor, ['n3']);
+});
+
+test('flow: a failed snapshot is tried again when the member is heard of, not at once', (t) => {
+  const one = leaderWithSlowMember();
+  one.do((raft) => raft.snapshotSent('n3', false));
+  one.propose('x');
+  t.deepEqual(one.snapshotsFor, ['n3']);
+  one.deliver('n3', { type: 'heartbeatReply', term: 2, context: 0 });
+  t.deepEqual(one.snapshotsFor, ['n3', 'n3']);
+});
+
+test('a closed link shortens the wait for an election, but pre-vote decides', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  network.run(2);
+  network.forget('n2');
+  network.run(30);
+  t.is(network.leader?.id, 'n1', 'n3 still hears it');
+  network.crash('n1');
+  for (const id of ['n2', 'n3']) network.forget(id);
+  t.true(network.run(10, () => network.leader !== undefined));
+});
