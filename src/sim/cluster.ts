@@ -18,7 +18,7 @@ import { createSimDataplane, createSimDataplaneHost, type SimDataplane, type Sim
 import { createSimDisk, type DiskMedium, type SimDisk } from './disk.ts';
 import type { Violation } from './history.ts';
 import { createSimHttp, type SimHttp, type SimHttpClient } from './http.ts';
-import { createSimLog, type SimLog } from './log.ts';
+import { createSimLog, type LogLine, type SimLog } from './log.ts';
 import { createSimNetwork, type SimNetwork } from './network.ts';
 import { createPrng, type Prng } from './prng.ts';
 import { createSimRandom } from './random.ts';
@@ -31,6 +31,9 @@ const peerPort = 7443;
 const restartMs = 500;
 const violationsMax = 20;
 const filePollMs = 20;
+/** What JavaScript says of a broken program, never of a broken world. */
+const mistake =
+  /Cannot (access|read|set|destructure|convert)|is not (a function|iterable|defined|a constructor)|Assertion/;
 
 export interface SimClusterOptions {
   seed: number;
@@ -208,7 +211,7 @@ class Cluster implements SimCluster {
       driftPpm: between(clocks?.driftPpm ?? 0),
     });
     const disk = createSimDisk({ clock, prng: prng.fork('disk'), ...(medium ? { medium } : {}) });
-    const log = createSimLog(clock);
+    const log = createSimLog(clock, (line) => this.#checkLine(name, line));
     const dataplane = createSimDataplane(node.dataplaneHost);
     const ports: Ports = {
       clock,
@@ -308,6 +311,13 @@ class Cluster implements SimCluster {
     if (this.violations.length >= violationsMax) return;
     // What still holds after the next event is the same finding.
     if (!this.violations.some(({ message }) => message === violation.message)) this.violations.push(violation);
+  }
+
+  /** A mistake of ours that somebody caught and lived with; only the log shows it. */
+  #checkLine(name: string, { subsystem, message, fields }: LogLine): void {
+    const told = Object.values(fields).find((value) => typeof value === 'string' && mistake.test(value));
+    if (told === undefined) return;
+    this.report({ kind: 'mistake', message: `${name} ${subsystem}: ${message}: ${String(told)}` });
   }
 
   #check(): void {

@@ -8,7 +8,7 @@
  *   watch     events out of order, twice, or missing
  * Other checks of a run report in the same words: diverged (nodes differ), consensus (Raft's own
  * invariants), liveness (no progress although nothing is broken), answer (one nobody should get),
- * removed (a container whose Pod exists).
+ * removed (a container whose Pod exists), mistake (a broken program, seen in a log).
  */
 export type Outcome = 'ok' | 'refused' | 'unknown';
 
@@ -63,7 +63,17 @@ export interface History {
 }
 
 export interface Violation {
-  kind: 'lost' | 'doubled' | 'stale' | 'watch' | 'diverged' | 'consensus' | 'liveness' | 'answer' | 'removed';
+  kind:
+    | 'lost'
+    | 'doubled'
+    | 'stale'
+    | 'watch'
+    | 'diverged'
+    | 'consensus'
+    | 'liveness'
+    | 'answer'
+    | 'removed'
+    | 'mistake';
   message: string;
 }
 

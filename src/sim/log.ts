@@ -20,13 +20,16 @@ export interface SimLog extends Log {
 /** Lines kept; the oldest go first, so that a long run does not fill the memory. */
 const linesMax = 10_000;
 
-export function createSimLog(clock: Pick<Clock, 'monotonicMs'>): SimLog {
+/** `onLine` is told of every line at once, for checks. */
+export function createSimLog(clock: Pick<Clock, 'monotonicMs'>, onLine?: (line: LogLine) => void): SimLog {
   const lines: LogLine[] = [];
   const scoped = (subsystem: string): SimLog => {
     const at =
       (level: LogLevel) =>
       (message: string, fields: LogFields = {}): void => {
-        lines.push({ atMs: clock.monotonicMs(), level, subsystem, message, fields });
+        const line = { atMs: clock.monotonicMs(), level, subsystem, message, fields };
+        lines.push(line);
+        onLine?.(line);
         if (lines.length > linesMax) lines.splice(0, linesMax / 10);
       };
     return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), scope: scoped };
