@@ -51,7 +51,8 @@ const COMMANDS: Record<string, Command> = {
   },
   sim: {
     summary: 'run a whole cluster in virtual time from a seed',
-    usage: 'sim [--seed N] [--seeds COUNT] [--profile calm|flaky|hostile] [--nodes 3] [--writes 200] [--json]',
+    usage:
+      'sim [--seed N] [--seeds COUNT] [--profile calm|flaky|hostile] [--nodes 3] [--writes 200] [--mutation NAME] [--json]',
     run: simCommand,
   },
 };

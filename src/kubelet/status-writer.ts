@@ -81,7 +81,9 @@ export function createStatusWriter(options: { client: Client; clock: Clock; log:
 
   return {
     write(pod) {
-      waiting.set(pod.metadata.uid ?? '', pod);
+      // The status is ours alone: it is bound to the Pod's uid, not to the revision we happen to know.
+      const { resourceVersion: _, ...metadata } = pod.metadata;
+      waiting.set(pod.metadata.uid ?? '', { ...pod, metadata });
       schedule(WAVE_MS);
     },
     forget: (podUid) => void waiting.delete(podUid),

@@ -112,10 +112,12 @@ export class Snapshots {
 
   /** Give the newest snapshot to a member. True when it has it durably. */
   async send(to: NodeId): Promise<boolean> {
+    // Before the first await: deposed meanwhile, this node must not offer it in another leader's term.
+    const term = this.#host.currentTerm();
     try {
       const newest = await this.#wal.openSnapshot();
       assert(newest !== undefined, 'the log was compacted, but there is no snapshot');
-      const header: SnapshotHeader = { term: this.#host.currentTerm(), meta: newest.meta };
+      const header: SnapshotHeader = { term, meta: newest.meta };
       const stream = await this.#peers.openStream(to, SNAPSHOT_METHOD, header);
       try {
         await sendSnapshot(stream, newest.read());

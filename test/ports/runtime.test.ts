@@ -121,7 +121,9 @@ onDocker('docker: a terminal: raw output, resize, attach to standard input', asy
   const second = await run(runtime, shell('sleep 300'));
   const terminal = await runtime.exec(second.id, { command: ['/bin/sh'], tty: true, stdin: true });
   terminal.resize(100, 40);
-  terminal.write(encoder.encode('stty size; exit 6\n'));
+  terminal.write(
+    encoder.encode("until stty size 2>/dev/null | grep -q '40 100'; do sleep 0.1; done; stty size; exit 6\n"),
+  );
   t.regex((await textOf(terminal.output)).stdout, /40 100/);
   t.deepEqual(await terminal.exited, { exitCode: 6 });
 });
