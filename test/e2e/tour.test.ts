@@ -50,8 +50,7 @@ async function tour(t: ExecutionContext, runtime: 'process' | 'docker'): Promise
 
     const applied = await lab.kubectl('apply', '-f', HELLO);
     t.is(applied.stdout, 'deployment.apps/hello created\nservice/hello created\n', applied.stderr);
-    const rolled = await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=60s');
-    t.regex(rolled.stdout, /deployment "hello" successfully rolled out\n$/, rolled.stderr);
+    t.regex(await rolledOut(t, lab), /deployment "hello" successfully rolled out\n$/);
     t.is(
       (await lab.kubectl('apply', '-f', HELLO)).stdout,
       'deployment.apps/hello unchanged\nservice/hello unchanged\n',
@@ -123,10 +122,15 @@ async function tour(t: ExecutionContext, runtime: 'process' | 'docker'): Promise
   }
 }
 
-async function rolledOut(t: ExecutionContext, lab: Lab): Promise<void> {
+async function rolledOut(t: ExecutionContext, lab: Lab): Promise<string> {
   const status = await lab.kubectl('rollout', 'status', 'deploy/hello', '--timeout=90s');
-  if (status.code !== 0) t.log((await lab.kubectl('get', 'deploy,rs,pods', '-o', 'wide')).stdout);
+  if (status.code !== 0) {
+    t.log((await lab.kubectl('get', 'deploy,rs,pods', '-o', 'wide')).stdout);
+    t.log((await lab.kubectl('describe', 'pods')).stdout);
+    t.log((await lab.kontiki('actors')).stdout);
+  }
   t.is(status.code, 0, status.stdout + status.stderr);
+  return status.stdout;
 }
 
 async function surviveLeaderLoss(t: ExecutionContext, lab: Lab, clusterIp: string): Promise<void> {
