@@ -133,12 +133,14 @@ export function createKubelet(options: {
   }
 
   async function runtimeView(): Promise<RuntimeView> {
+    const takenAtMs = clock.monotonicMs();
     const [sandboxes, containers] = await Promise.all([runtime.listSandboxes(), runtime.listContainers()]);
-    return { sandboxes, containers };
+    return { takenAtMs, sandboxes, containers };
   }
 
   function partOf(seen: RuntimeView, podUid: string): RuntimeView {
     return {
+      takenAtMs: seen.takenAtMs,
       sandboxes: seen.sandboxes.filter((s) => s.podUid === podUid),
       containers: seen.containers.filter((c) => c.podUid === podUid),
     };

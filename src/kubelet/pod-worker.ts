@@ -52,6 +52,8 @@ export interface Tracked {
   /** Its last try to start failed on the image: the next failure is a back-off. */
   timer: Timer | undefined;
   killTimer: Timer | undefined;
+  /** Monotonic ms when `current` was learned from the runtime. */
+  knownAtMs: number;
 }
 
 export interface WorkerView {
@@ -65,6 +67,8 @@ export interface WorkerView {
 }
 
 export interface RuntimeView {
+  /** Monotonic ms when the lists were begun: what a worker learned since is newer than they are. */
+  takenAtMs: number;
   sandboxes: SandboxState[];
   containers: ContainerState[];
 }
@@ -75,6 +79,7 @@ export class PodWorker {
   #pod: Pod;
   #state: MachineState<PodContext>;
   #sandbox: SandboxState | undefined;
+  #sandboxAtMs = -Infinity;
   readonly #containers: Tracked[] = [];
   #volumes = new Map<string, string>();
   #timer: Timer | undefined;
@@ -158,6 +163,8 @@ export class PodWorker {
     for (const tracked of this.#containers) {
       const now = seen.containers.find((state) => state.id === tracked.current?.id);
       if (!tracked.current || tracked.current.state === 'exited') continue;
+      // Lists that were begun before the container was known are silent about it, or show it before its start.
+      if (tracked.knownAtMs >= seen.takenAtMs) continue;
       if (now) tracked.current = now;
       if (now?.state === 'exited') this.#exited(tracked, now);
       else if (!now && tracked.current.state === 'running')
@@ -170,6 +177,7 @@ export class PodWorker {
         });
     }
     const sandbox = seen.sandboxes.find((state) => state.id === this.#sandbox?.id);
+    if (this.#sandboxAtMs >= seen.takenAtMs) return;
     if (this.#sandbox && sandbox?.state !== 'ready' && ['initializing', 'running'].includes(this.#state.value)) {
       this.#event('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
       this.#send({ type: 'SANDBOX_LOST' });
@@ -246,6 +254,7 @@ export class PodWorker {
       ready: false,
       timer: undefined,
       killTimer: undefined,
+      knownAtMs: seen.takenAtMs,
     };
     // A new sandbox counts on from what the old one had; and what the API remembers is not forgotten.
     const stored = [
@@ -431,6 +440,7 @@ export class PodWorker {
         }),
       );
       this.#sandbox = sandbox;
+      this.#sandboxAtMs = this.#host.clock.monotonicMs();
       await this.#attach();
       if (this.#closed) return;
       this.#send({ type: 'PREPARED' });
@@ -612,6 +622,7 @@ export class PodWorker {
     }
     if (tracked.current) tracked.previous = tracked.current;
     tracked.current = result.state;
+    tracked.knownAtMs = this.#host.clock.monotonicMs();
     tracked.started = false;
     tracked.ready = false;
     this.#sendContainer(tracked, { type: 'STARTED', atMs: result.state.startedAtMs ?? this.#host.clock.wallMs() });
