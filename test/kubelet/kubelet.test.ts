@@ -8,6 +8,7 @@ import { ApiError } from '#src/api/api-error.ts';
 import type { Container, Pod, PodSpec } from '#src/api/objects.ts';
 import { createKubelet, type Kubelet } from '#src/kubelet/kubelet.ts';
 import type { Client } from '#src/registry/client.ts';
+import type { Runtime } from '#src/ports/runtime.ts';
 import type { NodeClock } from '#src/sim/clock.ts';
 import { createSimDataplane, createSimDataplaneHost, type SimDataplaneHost } from '#src/sim/dataplane.ts';
 import { createPrng } from '#src/sim/prng.ts';
@@ -51,6 +52,7 @@ async function bench(
   t: ExecutionContext,
   prepare?: (host: SimRuntimeHost) => void,
   podCidr = '10.244.1.0/24',
+  wrap: (runtime: Runtime, clock: NodeClock) => Runtime = (runtime) => runtime,
 ): Promise<Bench> {
   const fixture = await apiFixture();
   const { world, registry, admin, log } = fixture;
@@ -73,7 +75,7 @@ async function bench(
         clock,
         random: createSimRandom(createPrng(seed)),
         log,
-        runtime: createSimRuntime(host, { clock, node: 'n1' }),
+        runtime: wrap(createSimRuntime(host, { clock, node: 'n1' }), clock),
         dataplane: createSimDataplane(dataplane),
         peers: nobody,
         config: {
@@ -514,4 +516,33 @@ test('an engine that is away costs the node its readiness and no Pod its life', 
   await pass(20_000);
   t.deepEqual(running(), ids);
   t.is(condition(await pod(), 'Ready'), 'True');
+});
+
+test('a list of the engine that was begun before a container ran does not count against it', async (t) => {
+  // Lists show the moment they were begun and take two seconds: looks overlap with starts all the time.
+  const slowLists = (runtime: Runtime, clock: NodeClock): Runtime => {
+    const late = async <T>(list: Promise<T>): Promise<T> => {
+      const seen = structuredClone(await list);
+      await new Promise<void>((resolve) => clock.after(2000, resolve));
+      return seen;
+    };
+    return {
+      ...runtime,
+      listSandboxes: () => late(runtime.listSandboxes()),
+      listContainers: () => late(runtime.listContainers()),
+    };
+  };
+  const b = await bench(t, undefined, '10.244.1.0/24', slowLists);
+  for (const name of ['a', 'b', 'c', 'd']) {
+    await b.create({ containers: [{ name: 'web', image: 'kontiki/demo' }] }, name);
+    await b.pass(700);
+  }
+  await b.pass(15_000);
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const pod = await b.pod(name);
+    t.is(condition(pod, 'Ready'), 'True', name);
+    t.is(pod.status?.containerStatuses?.[0]?.restartCount, 0, name);
+  }
+  t.false((await b.reasons()).includes('SandboxChanged'));
+  t.is(b.host.sandboxes.size, 4, 'no sandbox was made twice');
 });
