@@ -208,11 +208,13 @@ export function isOmitted(field: FieldFacts, value: unknown): boolean {
 
 /**
  * What Go writes for a plain field that is absent and has no `omitempty`, so that readers may rely on the interfaces of
- * objects.ts. A list is empty where Go writes null; structs stay absent, since some of them are pointers.
+ * objects.ts. Lists and maps are empty where Go writes null, which also makes them equal to what protobuf can say of them;
+ * structs stay absent, since some of them are pointers.
  */
 function zeroOf(field: FieldFacts): unknown {
-  if (!field.required || field.omitEmpty || field.shape === 'map') return undefined;
+  if (!field.required || field.omitEmpty) return undefined;
   if (field.shape === 'list') return [];
+  if (field.shape !== 'single') return { __proto__: null };
   if (field.type === 'string') return '';
   if (field.type === 'boolean') return false;
   return field.type === 'int32' || field.type === 'int64' || field.type === 'IntOrString' ? 0 : undefined;

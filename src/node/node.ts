@@ -47,6 +47,8 @@ export interface NodeOptions {
   /** Test-only: planted bugs for the simulator. */
   mutations?: ReadonlySet<ReplicaMutation>;
   walSegmentBytes?: number;
+  /** For the simulator's coverage. */
+  mark?: ((mark: string) => void) | undefined;
   /** What differs from the replica's defaults; the simulator takes snapshots early. */
   replica?: Partial<ReplicaSettings>;
 }
@@ -130,6 +132,7 @@ export function createNode(options: NodeOptions): Node {
         ...(options.walSegmentBytes === undefined ? {} : { walSegmentBytes: options.walSegmentBytes }),
       },
       ...(options.mutations ? { mutations: options.mutations } : {}),
+      mark: options.mark,
       onFatal: fatal,
     });
     for (const [name, address] of Object.entries(identity.peers)) wire.setAddress(name, address);

@@ -23,6 +23,7 @@ import {
 import { checkState } from './invariants.ts';
 import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
+import type { RaftMark } from './marks.ts';
 import { accept, becomeProbe, type Progress } from './progress.ts';
 import { ReadRounds } from './reads.ts';
 import { Replication } from './replication.ts';
@@ -70,6 +71,8 @@ export interface RaftOptions {
   /** Uniform integer in [0, bound); for election timeouts. */
   randomBelow: (bound: number) => number;
   recovered: { hardState: HardState | undefined; snapshot: SnapshotMeta | undefined; entries: Entry[] };
+  /** For the simulator's coverage. */
+  mark?: ((mark: RaftMark) => void) | undefined;
 }
 
 export type Proposal =
@@ -110,6 +113,7 @@ export class Raft {
   }
 
   readonly #randomBelow: (bound: number) => number;
+  readonly #mark: (mark: RaftMark) => void;
   #tick = 0;
   #electionElapsed = 0;
   #electionTimeout = 0;
@@ -143,6 +147,7 @@ export class Raft {
     this.id = options.id;
     this.config = options.config;
     this.#randomBelow = options.randomBelow;
+    this.#mark = options.mark ?? (() => undefined);
     this.#readBase = options.randomBelow(READ_BASES) * READ_IDS;
     this.log = new RaftLog(snapshot, entries);
     this.#replication = new Replication({ log: this.log, limits: this.config, outbox: this.#outbox, office: this });
@@ -398,7 +403,10 @@ export class Raft {
   /** Raft §5.1: a higher term makes a follower, a lower one is refused. False: the message is done with. */
   #admitTerm(from: NodeId, message: Message): boolean {
     if (message.term > this.currentTerm) {
-      if (message.type === 'vote' && !message.transfer && this.hearsLeader) return false;
+      if (message.type === 'vote' && !message.transfer && this.hearsLeader) {
+        this.#mark('raft: vote refused under a live leader');
+        return false;
+      }
       // A pre-vote asks about a term that nobody has entered.
       if (message.type === 'vote' && message.preVote) return true;
       if (message.type === 'voteReply' && message.preVote && message.granted) return true;
@@ -563,6 +571,7 @@ export class Raft {
     const limit = 2 * this.config.electionTimeoutTicks;
     const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
     if (!hasQuorum(this.configuration, alive)) {
+      this.#mark('raft: leader stepped down without a quorum');
       this.#becomeFollower(this.currentTerm, undefined);
       return;
     }
@@ -632,6 +641,7 @@ export class Raft {
       const fresh = entries.slice(firstNew);
       const at = fresh[0]?.index ?? 0;
       if (at <= this.log.lastIndex) {
+        this.#mark('raft: entries cut by another leader');
         this.log.truncateFrom(at, this.commitIndex);
         this.#writes.cutFrom(at, this.log);
         this.#unstable = this.#unstable.filter((entry) => entry.index < at);

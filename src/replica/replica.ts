@@ -48,6 +48,8 @@ export interface ReplicaOptions {
   peers: Peers;
   config: ReplicaConfig;
   mutations?: ReadonlySet<ReplicaMutation>;
+  /** For the simulator's coverage: a rare situation, by its name in the `marks.ts` of raft, wal, store or replica. */
+  mark?: ((mark: string) => void) | undefined;
   /** This replica has stopped by itself: its disk failed or an entry could not be applied. The process should end. */
   onFatal: (fault: Fault) => void;
 }
@@ -96,6 +98,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     },
     randomBelow: (bound) => ports.random.below(bound),
     recovered,
+    mark: options.mark,
   });
   return new ReplicaCore({ ports, self, peers: options.peers, settings, wal, raft, store, onFatal: options.onFatal });
 }

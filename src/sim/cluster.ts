@@ -84,6 +84,8 @@ export interface SimCluster {
   /** Terms that had a leader. */
   readonly leaders: ReadonlyMap<number, string>;
   readonly events: number;
+  /** Rare situations met, and how often. */
+  readonly marks: ReadonlyMap<string, number>;
   /** Run after every event; they report what they find. */
   readonly checks: (() => void)[];
   node(name: string): SimNode;
@@ -126,6 +128,7 @@ class Cluster implements SimCluster {
   readonly nodes: readonly SimNode[];
   readonly violations: Violation[] = [];
   readonly leaders = new Map<number, string>();
+  readonly marks = new Map<string, number>();
   readonly checks: (() => void)[] = [];
   readonly #http: SimHttp;
   readonly #options: SimClusterOptions;
@@ -236,6 +239,7 @@ class Cluster implements SimCluster {
         host: { cpuMillis: 8000, memoryBytes: 2 ** 34, pid: node.incarnations },
         manifests: [],
         onFatal: (fault) => this.#ended(node, process, fault.message),
+        mark: (mark) => this.marks.set(mark, (this.marks.get(mark) ?? 0) + 1),
         walSegmentBytes: 256 * 1024,
         ...(mutations ? { mutations: new Set(mutations) } : {}),
         ...(replica ? { replica } : {}),
