@@ -25,7 +25,7 @@ import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { RaftMark } from './marks.ts';
 import { accept, becomeProbe, type Progress } from './progress.ts';
-import { ReadRounds } from './reads.ts';
+import { ReadRounds, type ReadRequest } from './reads.ts';
 import { Replication } from './replication.ts';
 import type {
   Configuration,
@@ -53,8 +53,19 @@ export interface RaftConfig {
   inflightBytesMax: number;
   /** Proposals are refused above this many bytes not yet committed. */
   uncommittedBytesMax: number;
+  /**
+   * How reads are confirmed: by a round of heartbeats, or under the leader's lease (thesis §6.4.1), which rests on
+   * clocks that run at about the same speed. All members must agree: with 'lease' a restarted one refuses votes
+   * for an election timeout, since it does not know whom it had heard of. The caller tells the time (`passTime`).
+   */
+  readMode?: 'index' | 'lease';
+  /** Of a lease, from the sending of the heartbeat that a quorum confirmed; below the shortest election timeout. */
+  leaseMs?: number;
   mutations?: ReadonlySet<RaftMutation>;
 }
+
+/** A slow disk or network may lengthen the election timeout up to this many times the configured one. */
+export const ELECTION_STRETCH_MAX = 4;
 
 export const RAFT_DEFAULTS: RaftConfig = {
   electionTimeoutTicks: 10,
@@ -70,7 +81,13 @@ export interface RaftOptions {
   config: RaftConfig;
   /** Uniform integer in [0, bound); for election timeouts. */
   randomBelow: (bound: number) => number;
-  recovered: { hardState: HardState | undefined; snapshot: SnapshotMeta | undefined; entries: Entry[] };
+  recovered: {
+    hardState: HardState | undefined;
+    snapshot: SnapshotMeta | undefined;
+    entries: Entry[];
+    /** Entries up to here may have been acknowledged by this member, and its disk has lost some (see `impaired`). */
+    repairTo?: number | undefined;
+  };
   /** For the simulator's coverage. */
   mark?: ((mark: RaftMark) => void) | undefined;
 }
@@ -126,6 +143,17 @@ export class Raft {
   #transferee: NodeId | undefined;
   #transferElapsed = 0;
   #uncommittedBytes = 0;
+  /** Of this member; see setElectionTimeout. */
+  #electionTicks: number;
+  readonly #repairTo: number;
+  /**
+   * In lease mode: before this tick it votes for nobody, itself included, whatever it thinks of its leader (a closed
+   * link is a hint for elections, but the leader may still count on what this member had confirmed).
+   */
+  #promisedTick = 0;
+  #nowMs = 0;
+  /** A transfer was tried in this term: its message may still come, and its candidate breaks a lease. */
+  #leaseGivenUp = false;
 
   readonly #reads = new ReadRounds();
   /** Ids of the caller begin anew with the process; an answer to the process before must not fit (A3.5). */
@@ -143,9 +171,13 @@ export class Raft {
   readonly #writes = new Writes();
 
   constructor(options: RaftOptions) {
-    const { hardState, snapshot, entries } = options.recovered;
+    const { hardState, snapshot, entries, repairTo } = options.recovered;
     this.id = options.id;
     this.config = options.config;
+    this.#electionTicks = options.config.electionTimeoutTicks;
+    this.#repairTo = repairTo ?? 0;
+    // Of whom it had heard before the restart it does not know.
+    if (options.config.readMode === 'lease' && hardState !== undefined) this.#promisedTick = this.#electionTicks;
     this.#randomBelow = options.randomBelow;
     this.#mark = options.mark ?? (() => undefined);
     this.#readBase = options.randomBelow(READ_BASES) * READ_IDS;
@@ -166,9 +198,17 @@ export class Raft {
 
   /** Whether a leader of this term is known to be alive: votes are refused meanwhile (thesis §6.4.1 and §4.2.3). */
   get hearsLeader(): boolean {
-    return (
-      this.leader !== undefined && (this.role === 'leader' || this.#electionElapsed < this.config.electionTimeoutTicks)
-    );
+    return this.leader !== undefined && (this.role === 'leader' || this.#electionElapsed < this.#electionTicks);
+  }
+
+  /**
+   * What this member had acknowledged up to `repairTo` is not all on its disk any more (reference/raft.md A3.18).
+   * Until the leader has refilled it, it neither votes nor stands: every election then needs a majority of the
+   * others, and that has met each majority which ever committed an entry in somebody else than this member.
+   * What it writes meanwhile is durable and counts as any other's.
+   */
+  get impaired(): boolean {
+    return this.commitIndex < this.#repairTo;
   }
 
   /** Ticks since the last contact of the leader, or of a quorum when this is the leader. */
@@ -182,7 +222,43 @@ export class Raft {
 
   // ── inputs ──────────────────────────────────────────────────────────────────────────────────
 
-  tick(): void {
+  /** Some ticks of time; as many calls with one each would do. */
+  tick(count = 1): void {
+    for (let i = 0; i < count; i += 1) this.#tickOnce();
+    checkState(this);
+  }
+
+  /** Ticks until a tick has something to do; a caller may let that many pass in one. At least 1. */
+  ticksUntilDue(): number {
+    const due =
+      this.role === 'leader'
+        ? this.config.heartbeatTicks - this.#heartbeatElapsed
+        : this.#electionTimeout - this.#electionElapsed;
+    return Math.max(1, due);
+  }
+
+  /**
+   * Monotonic milliseconds, never ahead of the true time; told before ticks, reads and messages by whoever uses
+   * leases. A lease begins with the heartbeat that was sent, so a time that is told late only shortens it.
+   */
+  passTime(nowMs: number): void {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+  }
+
+  /**
+   * How long silence must last before an election, in ticks, for members that see slow disks or links; between the
+   * configured timeout and ELECTION_STRETCH_MAX times it. Leases rest on the configured one, the shortest.
+   */
+  setElectionTimeout(ticks: number): void {
+    const { electionTimeoutTicks: base } = this.config;
+    this.#electionTicks = Math.min(Math.max(base, Math.round(ticks)), base * ELECTION_STRETCH_MAX);
+  }
+
+  get electionTicks(): number {
+    return this.#electionTicks;
+  }
+
+  #tickOnce(): void {
     this.#tick += 1;
     if (this.role === 'leader') this.#tickLeader();
     else {
@@ -191,10 +267,9 @@ export class Raft {
         this.#resetElection();
         // Also where nobody stands: who still believes in a silent leader refuses its vote (A3.11).
         this.leader = undefined;
-        if (this.#mayCampaign()) this.#campaign('pre');
+        if (this.#mayCampaign() && this.#tick >= this.#promisedTick) this.#campaign('pre');
       }
     }
-    checkState(this);
   }
 
   receive(from: NodeId, message: Message): void {
@@ -277,6 +352,8 @@ export class Raft {
       return false;
     this.#transferee = to;
     this.#transferElapsed = 0;
+    // Before the message leaves: the heir may be elected while we still think that nobody can be (A3.6).
+    this.#leaseGivenUp = true;
     this.#finishTransfer(to);
     return true;
   }
@@ -347,11 +424,9 @@ export class Raft {
     if (progress?.replication.state === 'replicate') becomeProbe(progress);
     if (id === this.leader && this.role === 'follower') {
       // A hint only: shorten the wait, let pre-vote decide.
-      this.#electionElapsed = Math.max(this.#electionElapsed, this.config.electionTimeoutTicks);
-      this.#electionTimeout = Math.min(
-        this.#electionTimeout,
-        this.config.electionTimeoutTicks + 1 + this.#randomBelow(Math.max(1, this.config.electionTimeoutTicks >> 1)),
-      );
+      const ticks = this.#electionTicks;
+      this.#electionElapsed = Math.max(this.#electionElapsed, ticks);
+      this.#electionTimeout = Math.min(this.#electionTimeout, ticks + 1 + this.#randomBelow(Math.max(1, ticks >> 1)));
     }
   }
 
@@ -439,7 +514,7 @@ export class Raft {
 
   #resetElection(): void {
     this.#electionElapsed = 0;
-    this.#electionTimeout = this.config.electionTimeoutTicks + this.#randomBelow(this.config.electionTimeoutTicks);
+    this.#electionTimeout = this.#electionTicks + this.#randomBelow(this.#electionTicks);
   }
 
   #becomeFollower(term: number, leader: NodeId | undefined): void {
@@ -464,6 +539,7 @@ export class Raft {
     if (this.role !== 'follower') this.#becomeFollower(this.currentTerm, from);
     this.leader = from;
     this.#electionElapsed = 0;
+    if (this.config.readMode === 'lease') this.#promisedTick = this.#tick + this.config.electionTimeoutTicks;
   }
 
   // ── elections ───────────────────────────────────────────────────────────────────────────────
@@ -473,6 +549,7 @@ export class Raft {
    * has this entry, and then nobody else can be elected (Ongaro thesis §4.2.2).
    */
   #mayCampaign(): boolean {
+    if (this.impaired) return false;
     return this.log.configurationsSince(this.commitIndex).some((one) => isVoter(one, this.id));
   }
 
@@ -507,7 +584,7 @@ export class Raft {
   }
 
   #onVote(from: NodeId, message: Message & { type: 'vote' }): void {
-    const upToDate = this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    const upToDate = this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm) && this.#mayVote(message);
     if (message.preVote) {
       const granted = upToDate && message.term > this.currentTerm && !this.hearsLeader;
       this.#outbox.sendAfterPersist(from, {
@@ -529,6 +606,12 @@ export class Raft {
     const reply: Message = { type: 'voteReply', term: this.currentTerm, preVote: false, granted };
     if (this.config.mutations?.has('vote-not-durable')) this.#outbox.send(from, reply);
     else this.#outbox.sendAfterPersist(from, reply);
+  }
+
+  #mayVote({ transfer }: Message & { type: 'vote' }): boolean {
+    if (this.impaired) this.#mark('raft: no vote of a damaged member');
+    // A leader that hands over has given up its lease.
+    return !this.impaired && (this.#tick >= this.#promisedTick || transfer);
   }
 
   #onVoteReply(from: NodeId, message: Message & { type: 'voteReply' }): void {
@@ -554,6 +637,7 @@ export class Raft {
     this.#heartbeatElapsed = 0;
     this.#uncommittedBytes = this.log.bytesAfter(this.commitIndex);
     this.#reads.reset();
+    this.#leaseGivenUp = false;
     this.#replication.progress.clear();
     this.#replication.syncMembers(this.#tick);
     this.#termStartIndex = this.log.lastIndex + 1;
@@ -568,7 +652,7 @@ export class Raft {
       this.#heartbeatElapsed = 0;
       this.#heartbeatDue = true;
     }
-    const limit = 2 * this.config.electionTimeoutTicks;
+    const limit = 2 * this.#electionTicks;
     const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
     if (!hasQuorum(this.configuration, alive)) {
       this.#mark('raft: leader stepped down without a quorum');
@@ -577,7 +661,7 @@ export class Raft {
     }
     if (this.#transferee !== undefined) {
       this.#transferElapsed += 1;
-      if (this.#transferElapsed >= this.config.electionTimeoutTicks) this.#transferee = undefined;
+      if (this.#transferElapsed >= this.#electionTicks) this.#transferee = undefined;
     }
   }
 
@@ -609,10 +693,11 @@ export class Raft {
   }
 
   #sendAppends(): void {
-    if (this.#reads.begin(this.commitIndex)) {
+    if (this.#holdsLease()) this.#answerReads(this.commitIndex, this.#reads.takeNext());
+    if (this.#reads.begin(this.commitIndex, this.#nowMs)) {
       this.#heartbeatDue = true;
       this.#confirmReads();
-    }
+    } else if (this.#heartbeatDue && this.config.readMode === 'lease') this.#reads.beginLeaseRound(this.#nowMs);
     if (this.#appendDue) this.#replication.sendToAll();
     if (this.#heartbeatDue) this.#replication.sendHeartbeats(this.#reads.context);
     this.#appendDue = false;
@@ -621,6 +706,7 @@ export class Raft {
 
   #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
     const reply: Message = { type: 'appendReply', term: this.currentTerm, hintIndex: 0, hintTerm: 0, ...answer };
+    if (answer.rejected && this.impaired) reply.impaired = true;
     if (this.config.mutations?.has('ack-before-sync')) this.#outbox.send(to, reply);
     else this.#outbox.sendAfterPersist(to, reply);
   }
@@ -727,14 +813,23 @@ export class Raft {
   #confirmReads(): void {
     const hasConfirmed = (id: NodeId, context: number): boolean =>
       id === this.id || (this.progress.get(id)?.readContext ?? 0) >= context;
+    const byQuorum = (context: number): boolean => hasQuorum(this.configuration, (id) => hasConfirmed(id, context));
+    if (this.config.readMode === 'lease') this.#reads.renewLease(byQuorum);
+    for (const { index, requests } of this.#reads.confirmed(byQuorum)) this.#answerReads(index, requests);
+  }
+
+  #answerReads(index: number, requests: readonly ReadRequest[]): void {
     const term = this.currentTerm;
-    const rounds = this.#reads.confirmed((context) => hasQuorum(this.configuration, (id) => hasConfirmed(id, context)));
-    for (const { index, requests } of rounds) {
-      for (const { from, id } of requests) {
-        if (from === this.id) this.#outbox.confirmRead({ id, index });
-        else this.#outbox.send(from, { type: 'readIndexReply', term, id, index });
-      }
+    for (const { from, id } of requests) {
+      if (from === this.id) this.#outbox.confirmRead({ id, index });
+      else this.#outbox.send(from, { type: 'readIndexReply', term, id, index });
     }
+  }
+
+  /** Reads that came before an entry of this term was committed wait for it under a lease too (A3.4). */
+  #holdsLease(): boolean {
+    const { readMode, leaseMs = 0 } = this.config;
+    return readMode === 'lease' && !this.#leaseGivenUp && this.#reads.holdsLease(this.#nowMs, leaseMs);
   }
 }
 

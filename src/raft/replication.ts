@@ -2,7 +2,7 @@
 import { membersOf } from './configuration.ts';
 import type { RaftLog } from './log.ts';
 import type { Outbox } from './outbox.ts';
-import { becomeProbe, mayReceive, newProgress, reject, type Progress } from './progress.ts';
+import { becomeProbe, forget, mayReceive, newProgress, reject, type Progress } from './progress.ts';
 import type { Message, NodeId } from './types.ts';
 
 export interface ReplicationLimits {
@@ -90,7 +90,9 @@ export class Replication {
   refused(from: NodeId, progress: Progress, message: Message & { type: 'appendReply' }): void {
     // Skip whole terms that the two logs cannot share (Raft §5.3, last paragraphs).
     const agree = this.#log.lastIndexOfTermAtMost(message.hintIndex, message.hintTerm);
+    if (message.impaired === true) forget(progress, agree);
     if (reject(progress, message.index, agree)) this.send(from, progress);
+    else if (message.impaired === true) this.send(from, progress);
   }
 
   /** A lost message or answer must not pause a member for ever: whoever hears us is sent to again. */

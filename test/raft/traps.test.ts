@@ -246,6 +246,7 @@ test('trap 7: of two leaders with changes of their own one wins, and the other c
   network.run(60);
   t.deepEqual(network.leader?.configuration, {
     ...configurationOf(['n2', 'n3', 'n4']),
+    removed: ['n1'],
     addresses: { n2: 'n2', n3: 'n3', n4: 'n4' },
   });
 });
