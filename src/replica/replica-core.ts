@@ -383,7 +383,8 @@ export class ReplicaCore implements Replica {
       if (id !== this.#self && this.#addresses[id] !== address) this.#peers.setAddress(id, address);
     }
     // Who was removed is told so when it comes again.
-    for (const id of Object.keys(this.#addresses)) if (addresses[id] === undefined) this.#peers.setAddress(id, undefined);
+    for (const id of Object.keys(this.#addresses))
+      if (addresses[id] === undefined) this.#peers.setAddress(id, undefined);
     this.#addresses = { ...addresses };
   }
 
