@@ -27,6 +27,8 @@ export interface DurableState {
 /** What a member asks of the cluster around it. */
 export interface Surroundings {
   config: RaftConfig;
+  /** A core begins, and has not been asked for anything: for those who look on. */
+  started?: ((member: Member, raft: Raft) => void) | undefined;
   randomBelow(bound: number): number;
   send(from: NodeId, outgoing: Outgoing): void;
   offerSnapshot(transfer: Transfer): void;
@@ -66,6 +68,7 @@ export class Member {
       randomBelow: (bound) => this.#around.randomBelow(bound),
       recovered: { hardState, snapshot: snapshot?.meta, entries: [...entries] },
     });
+    this.#around.started?.(this, this.raft);
     this.pump();
   }
 

@@ -25,6 +25,7 @@ export interface NetworkOptions {
   seed?: number;
   config?: Partial<RaftConfig>;
   mutations?: RaftMutation[];
+  started?: Surroundings['started'];
 }
 
 export class Network {
@@ -41,11 +42,12 @@ export class Network {
   #readId = 0;
   readonly #around: Surroundings;
 
-  constructor({ voters, seed = 1, config = {}, mutations = [] }: NetworkOptions) {
+  constructor({ voters, seed = 1, config = {}, mutations = [], started }: NetworkOptions) {
     this.prng = createPrng(seed, 'raft');
     const timeouts = this.prng.fork('timeouts');
     this.#around = {
       config: { ...RAFT_DEFAULTS, ...config, mutations: new Set(mutations) },
+      started,
       randomBelow: (bound) => timeouts.below(bound),
       send: (from, { to, message }) => {
         this.checks.sent(from, to, message);
