@@ -4,9 +4,10 @@ import type { ConfigurationChange, NodeId } from '#src/raft/types.ts';
 import { messageOf } from '#src/std/fault.ts';
 import { formatNode } from './format.ts';
 import { Lab } from './lab.ts';
+import type { Interpreter } from './transcript.ts';
 
 /** Runs the commands of one transcript. */
-export class Script {
+export class Script implements Interpreter {
   #lab: Lab | undefined;
 
   /** What there is to see; throws when a command makes no sense, an `expect` fails or an invariant is broken. */
