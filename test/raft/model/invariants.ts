@@ -70,7 +70,10 @@ function quorumLog({ nodes, history }: ModelState): void {
   const truth = history.committed[index - 1]?.entry;
   if (!truth) return;
   const configuration = configurationOf(history.committed.map(({ entry }) => entry));
-  const lacks = (id: NodeId): boolean => !sameEntry(nodes.get(id)?.disk.log[index - 1], truth);
+  const lacks = (id: NodeId): boolean => {
+    const node = nodes.get(id);
+    return !isDamaged(node) && !sameEntry(node?.disk.log[index - 1], truth);
+  };
   hold(
     'QuorumLog',
     !hasQuorum(configuration, lacks),
@@ -114,12 +117,20 @@ function committedIsDurable({ nodes, history }: ModelState): void {
   if (!lastCount) return;
   const { index, configuration }: { index: number; configuration: Configuration } = lastCount;
   const truth = history.committed[index - 1]?.entry;
-  const holds = hasQuorum(configuration, (id) => sameEntry(nodes.get(id)?.disk.log[index - 1], truth));
+  const holds = hasQuorum(configuration, (id) => {
+    const node = nodes.get(id);
+    return sameEntry(node?.disk.log[index - 1], truth) || (isDamaged(node) && index <= (node?.repairTo ?? 0));
+  });
   hold(
     'CommittedIsDurable',
     holds,
     () => `entry ${index} is committed and not on the disks of a quorum of ${configuration.voters.join(' ')}`,
   );
+}
+
+/** What it lost it will not vote without, so that it counts as if it had it. */
+function isDamaged(node: ModelNode | undefined): boolean {
+  return node !== undefined && node.disk.log.length < node.repairTo;
 }
 
 function hold(name: string, holds: boolean, otherwise: () => string): void {

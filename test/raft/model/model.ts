@@ -35,6 +35,7 @@ export class Model {
   start(id: NodeId, disk: Disk): void {
     this.state.nodes.set(id, {
       id,
+      repairTo: 0,
       ...volatileOf(disk),
       disk: copyDisk(disk),
       handed: copyDisk(disk),
@@ -53,6 +54,18 @@ export class Model {
     node.writes = [];
     node.handed = copyDisk(node.disk);
     Object.assign(node, volatileOf(node.disk));
+  }
+
+  /** A disk has lost the end of its log, and knows it. */
+  damage(id: NodeId, length: number, repairTo: number): void {
+    const node = this.node(id);
+    allow(
+      repairTo >= node.disk.log.length,
+      `${node.disk.log.length} entries may have been acknowledged, not only ${repairTo}`,
+    );
+    for (const log of [node.log, node.disk.log, node.handed.log]) log.length = length;
+    node.repairTo = repairTo;
+    node.commit = Math.min(node.commit, length);
   }
 
   // ── messages ────────────────────────────────────────────────────────────────────────────────
@@ -110,6 +123,7 @@ export class Model {
   becomePreCandidate(id: NodeId): void {
     const node = this.node(id);
     allow(node.role !== 'leader', 'a leader does not stand');
+    allow(!isImpaired(node), 'a damaged member does not stand');
     allow(mayStand(node), `only a voter stands, or one that was until an entry not known committed`);
     node.role = 'preCandidate';
   }
@@ -118,6 +132,7 @@ export class Model {
     const node = this.node(id);
     const { heard } = node;
     allow(node.role !== 'leader', 'a leader does not stand');
+    allow(!isImpaired(node), 'a damaged member does not stand');
     allow(mayStand(node), `only a voter stands, or one that was until an entry not known committed`);
     if (!this.without.has('pre-vote') && !(heard?.type === 'timeoutNow' && heard.term === node.term)) {
       const agreed = [...node.preVotes, id];
@@ -153,6 +168,7 @@ export class Model {
   grantVote(id: NodeId, candidate: NodeId): void {
     const node = this.node(id);
     const { heard } = node;
+    allow(!isImpaired(node), 'a damaged member does not vote');
     allow(
       heard?.type === 'vote' && !heard.preVote && heard.from === candidate && heard.term === node.term,
       `a vote in term ${node.term} is given to who asks for it in that term`,
@@ -412,6 +428,10 @@ export function durableIndex(node: ModelNode): number {
   return agreement(node.disk.log, node.log);
 }
 
+function isImpaired({ commit, repairTo }: ModelNode): boolean {
+  return commit < repairTo;
+}
+
 function mayStand(node: ModelNode): boolean {
   const since = node.log.findLastIndex(
     ({ index, configuration }) => configuration !== undefined && index <= node.commit,
@@ -420,7 +440,7 @@ function mayStand(node: ModelNode): boolean {
   return inForce.some((configuration) => isVoter(configuration, node.id));
 }
 
-function volatileOf(disk: Disk): Omit<ModelNode, 'id' | 'disk' | 'handed' | 'writes'> {
+function volatileOf(disk: Disk): Omit<ModelNode, 'id' | 'repairTo' | 'disk' | 'handed' | 'writes'> {
   const { term, vote, commit, log } = disk;
   return {
     term,

@@ -21,7 +21,15 @@ export interface Observed {
 }
 
 export type TraceEvent = { node: NodeId; after?: Observed } & (
-  | { kind: 'start'; term: number; vote: NodeId | undefined; commit: number; firstIndex: number; log: LogEntry[] }
+  | {
+      kind: 'start';
+      term: number;
+      vote: NodeId | undefined;
+      commit: number;
+      firstIndex: number;
+      log: LogEntry[];
+      repairTo: number;
+    }
   | { kind: 'receive'; message: ModelMessage }
   | { kind: 'becomeFollower'; term: number }
   | { kind: 'becomePreCandidate' | 'becomeCandidate' | 'becomeLeader' | 'acceptEntries' }
@@ -56,7 +64,7 @@ export class Recorder {
   #depth = 0;
 
   /** Wrap one core, before it was asked for anything. */
-  attach(raft: Raft): void {
+  attach(raft: Raft, repairTo = 0): void {
     for (const name of Object.getOwnPropertyNames(Raft.prototype)) {
       const descriptor = Object.getOwnPropertyDescriptor(Raft.prototype, name);
       if (name === 'constructor' || typeof descriptor?.value !== 'function') continue;
@@ -65,10 +73,10 @@ export class Recorder {
         value: (...args: unknown[]): unknown => this.#step(raft, name, args, () => method.apply(raft, args)),
       });
     }
-    this.#start(raft);
+    this.#start(raft, repairTo);
   }
 
-  #start(raft: Raft): void {
+  #start(raft: Raft, repairTo: number): void {
     const { log, id } = raft;
     const entries = Array.from({ length: log.lastIndex - log.firstIndex + 1 }, (_, i) =>
       log.entryAt(log.firstIndex + i),
@@ -80,6 +88,7 @@ export class Recorder {
       vote: raft.votedFor,
       commit: raft.commitIndex,
       firstIndex: log.firstIndex,
+      repairTo,
       log: entries.flatMap((entry) => (entry ? modelEntry(entry) : [])),
       after: observe(raft),
     });
@@ -88,6 +97,11 @@ export class Recorder {
 
   #step(raft: Raft, name: string, args: unknown[], run: () => unknown): unknown {
     if (this.#depth > 0) return run();
+    if (name === 'tick' && typeof args[0] === 'number' && args[0] > 1) {
+      // As many calls with one tick each, so that every step is seen.
+      for (let i = 0; i < args[0]; i += 1) raft.tick();
+      return undefined;
+    }
     const before = this.#shadows.get(raft) ?? shadowOf(raft);
     const at = this.events.length;
     this.#input(raft.id, name, args);
@@ -101,7 +115,7 @@ export class Recorder {
     }
     this.#outcome(raft, name, args, result);
     // Asking for a Ready that there is not is no step.
-    if (this.events.length === at && name === 'ready') return result;
+    if (this.events.length === at && still.has(name)) return result;
     if (this.events.length === at) this.events.push({ node: raft.id, kind: 'nothing' });
     const last = this.events.at(-1);
     if (last) last.after = observe(raft);
@@ -242,6 +256,9 @@ function termHeard(name: string, args: unknown[]): number {
     (message.type === 'voteReply' && message.preVote && message.granted);
   return preVote ? 0 : message.term;
 }
+
+/** Without an effect of their own. */
+const still = new Set(['ready', 'passTime', 'ticksUntilDue', 'contactTicks', 'applied', 'setElectionTimeout']);
 
 /** Ids of reads carry a number of the process above this (src/raft/raft.ts). */
 const READ_IDS = 2 ** 32;

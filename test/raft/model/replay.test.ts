@@ -14,7 +14,7 @@ const STEPS = 2500;
 
 function record(seed: number, mutations: RaftMutation[] = []): Recorder {
   const recorder = new Recorder();
-  randomRun({ seed, steps: STEPS, mutations, started: (_member, raft) => recorder.attach(raft) });
+  randomRun({ seed, steps: STEPS, mutations, started: (member, raft) => recorder.attach(raft, member.disk.repairTo) });
   return recorder;
 }
 
@@ -44,7 +44,12 @@ for (const [mutation, seeds, sentence] of MUTANTS) {
     for (let seed = 0; seed < seeds; seed += 1) {
       const recorder = new Recorder();
       try {
-        randomRun({ seed, steps: STEPS, mutations: [mutation], started: (_member, raft) => recorder.attach(raft) });
+        randomRun({
+          seed,
+          steps: STEPS,
+          mutations: [mutation],
+          started: (member, raft) => recorder.attach(raft, member.disk.repairTo),
+        });
       } catch {
         // The checks of the run may find it too; what counts is what the model says of the trace until there.
       }

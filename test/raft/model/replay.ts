@@ -112,7 +112,7 @@ function take(model: Model, event: TraceEvent, torn: boolean): void {
 
 /** A first start is taken as it is; a restart must find what a crash can have left. */
 function begin(model: Model, event: TraceEvent & { kind: 'start' }, torn: boolean): void {
-  const { node: id, term, vote, commit, firstIndex, log } = event;
+  const { node: id, term, vote, commit, firstIndex, log, repairTo } = event;
   if (!model.state.nodes.has(id)) {
     model.start(id, { term, vote, commit, log });
     return;
@@ -127,10 +127,11 @@ function begin(model: Model, event: TraceEvent & { kind: 'start' }, torn: boolea
       attempt.restart(id, survive, tear);
       const found = attempt.node(id);
       possible.push(`term ${found.term} vote ${found.vote} log to ${found.log.length}/${lastTermOf(found.log)}`);
+      const length = firstIndex - 1 + log.length;
+      const damaged = repairTo >= found.log.length && found.log.length > length;
       const fits =
-        found.log.length === firstIndex - 1 + log.length &&
-        log.every((entry) => sameEntry(entry, found.log[entry.index - 1]));
-      const recoveredTerm = Math.max(found.disk.term, lastTermOf(found.log));
+        (found.log.length === length || damaged) && log.every((entry) => sameEntry(entry, found.log[entry.index - 1]));
+      const recoveredTerm = Math.max(found.disk.term, log.at(-1)?.term ?? 0);
       const recoveredVote = recoveredTerm === found.disk.term ? found.disk.vote : undefined;
       if (
         !fits ||
@@ -141,6 +142,7 @@ function begin(model: Model, event: TraceEvent & { kind: 'start' }, torn: boolea
         continue;
       model.restart(id, survive, tear);
       const node = model.node(id);
+      if (damaged) model.damage(id, length, repairTo);
       Object.assign(node, { term, vote, commit, applied: firstIndex - 1 });
       return;
     }

@@ -52,6 +52,8 @@ export type Write =
 
 export interface ModelNode {
   readonly id: NodeId;
+  /** What it had acknowledged up to here is not all on its disk any more: until that is refilled it does not vote. */
+  repairTo: number;
   term: number;
   vote: NodeId | undefined;
   role: Role;

@@ -82,10 +82,13 @@ const commands: Record<string, (lab: Lab, args: string[]) => void> = {
     const proposal = lab.drive(id, (raft) => raft.propose(data));
     if (!proposal.accepted) lab.say(`${id}: refused: ${proposal.reason}`);
   },
-  /** change n1 promote n4 */
-  change(lab, [id = '', type, member = '', address]) {
+  /** change n1 promote n4, or change n1 setVoters n2 n3 */
+  change(lab, [id = '', type, ...args]) {
+    const [member = '', address = member] = args;
     if (type === 'addLearner') lab.addEmpty(member);
-    const change = { type, id: member, address: address ?? member } as ConfigurationChange;
+    const change = (
+      type === 'setVoters' ? { type, voters: args } : { type, id: member, address }
+    ) as ConfigurationChange;
     try {
       const proposal = lab.drive(id, (raft) => raft.proposeConfiguration(change));
       if (!proposal.accepted) lab.say(`${id}: refused: ${proposal.reason}`);
@@ -164,6 +167,10 @@ const commands: Record<string, (lab: Lab, args: string[]) => void> = {
   crash(lab, [id = '', survive = '0']) {
     lab.crash(id, number(survive));
   },
+  /** damage n2 4: the disk of a crashed node has lost its log from entry 4 on */
+  damage(lab, [id = '', from]) {
+    if (!lab.member(id).damage(number(from))) lab.say(`${id}: nothing to lose`);
+  },
   restart(lab, [id = '']) {
     lab.member(id).start();
   },
@@ -201,6 +208,7 @@ const roles = new Set(['leader', 'follower', 'candidate', 'preCandidate']);
 type Fact = { ofMember?: true; get: (lab: Lab, id: NodeId, member: NodeId) => string };
 
 const factsOf: Record<string, Fact> = {
+  impaired: { get: (lab, id) => `${lab.raft(id).impaired}` },
   up: { get: (lab, id) => `${lab.member(id).up}` },
   term: { get: (lab, id) => `${lab.raft(id).currentTerm}` },
   vote: { get: (lab, id) => lab.raft(id).votedFor ?? 'none' },

@@ -36,6 +36,7 @@ export class Lab {
       config: { ...RAFT_DEFAULTS, ...options.config },
       // The shortest election timeouts, everywhere: scripts tick the node that they mean.
       randomBelow: () => 0,
+      nowMs: () => 0,
       started: (_member, raft) => this.#lookOn(raft),
       send: (from, { to, message }) => {
         this.#checks.sent(from, to, message);

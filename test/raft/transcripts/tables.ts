@@ -26,7 +26,9 @@ export class ConfigurationScript implements Interpreter {
   }
 }
 
-function change(type: string, [id = '', address = id]: string[]): ConfigurationChange {
+function change(type: string, args: string[]): ConfigurationChange {
+  if (type === 'setVoters') return { type, voters: args };
+  const [id = '', address = id] = args;
   return { type, id, address } as ConfigurationChange;
 }
 
