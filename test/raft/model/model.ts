@@ -284,6 +284,7 @@ export class Model {
    */
   ready(id: NodeId, ready: Write & { kind: 'ready' }, messages: ModelMessage[]): void {
     const node = this.node(id);
+    allow(node.role !== 'leader' || !isDismissed(node), 'a leader whose own removal is committed steps down');
     this.#write(node.handed, ready);
     const { handed } = node;
     allow(
@@ -309,6 +310,10 @@ export class Model {
   offerSnapshot(id: NodeId): void {
     const node = this.node(id);
     if (node.heard?.type !== 'snapshot') throw new Refusal('no snapshot was offered');
+    allow(
+      node.heard.index > node.commit,
+      `${node.commit} are committed already; a snapshot up to ${node.heard.index} is too old`,
+    );
     node.writes.push({ kind: 'install', index: node.heard.index, lastTerm: node.heard.lastTerm });
   }
 
@@ -426,6 +431,13 @@ export class Model {
 /** How much of the log in memory is on the disk. */
 export function durableIndex(node: ModelNode): number {
   return agreement(node.disk.log, node.log);
+}
+
+/** No voter any more, by a configuration that is committed and final (thesis §4.2.2). */
+function isDismissed({ id, log, commit }: ModelNode): boolean {
+  const configuration = configurationOf(log);
+  const newest = log.findLast((entry) => entry.configuration !== undefined)?.index ?? 0;
+  return newest <= commit && !isJoint(configuration) && !isVoter(configuration, id);
 }
 
 function isImpaired({ commit, repairTo }: ModelNode): boolean {

@@ -5,6 +5,7 @@
 import { Raft } from '#src/raft/raft.ts';
 import type { Configuration, Entry, Message, NodeId, Ready, Role, SnapshotMeta } from '#src/raft/types.ts';
 import { decodeConfiguration } from '#src/raft/configuration.ts';
+import type { Member } from '../member.ts';
 import type { LogEntry, ModelMessage } from './state.ts';
 
 /** What can be seen of a node after a step. */
@@ -63,6 +64,9 @@ export class Recorder {
   readonly #shadows = new Map<Raft, Shadow>();
   #depth = 0;
 
+  /** For Surroundings. */
+  readonly started = (member: Member, raft: Raft): void => this.attach(raft, member.disk.repairTo);
+
   /** Wrap one core, before it was asked for anything. */
   attach(raft: Raft, repairTo = 0): void {
     for (const name of Object.getOwnPropertyNames(Raft.prototype)) {
@@ -70,6 +74,7 @@ export class Recorder {
       if (name === 'constructor' || typeof descriptor?.value !== 'function') continue;
       const method = descriptor.value as (...args: unknown[]) => unknown;
       Object.defineProperty(raft, name, {
+        writable: true,
         value: (...args: unknown[]): unknown => this.#step(raft, name, args, () => method.apply(raft, args)),
       });
     }

@@ -1,14 +1,26 @@
 /** The words of a transcript. Each command does one thing to the lab, or states what must be true of it. */
-import type { RaftConfig } from '#src/raft/raft.ts';
+import type { RaftConfig, RaftMutation } from '#src/raft/raft.ts';
 import type { ConfigurationChange, NodeId } from '#src/raft/types.ts';
 import { messageOf } from '#src/std/fault.ts';
+import type { Surroundings } from '../member.ts';
 import { formatNode } from './format.ts';
 import { Lab } from './lab.ts';
 import type { Interpreter } from './transcript.ts';
 
+export interface ScriptOptions {
+  mutations?: readonly RaftMutation[];
+  started?: Surroundings['started'];
+}
+
 /** Runs the commands of one transcript. */
 export class Script implements Interpreter {
   #lab: Lab | undefined;
+  readonly #options: ScriptOptions;
+
+  /** For those who look on, or plant a mistake (../model). */
+  constructor(options: ScriptOptions = {}) {
+    this.#options = options;
+  }
 
   /** What there is to see; throws when a command makes no sense, an `expect` fails or an invariant is broken. */
   run(line: string): string[] {
@@ -17,7 +29,7 @@ export class Script implements Interpreter {
     if (quiet) words.shift();
     const [command = '', ...args] = words;
     if (command === 'nodes') {
-      this.#lab = createLab(args);
+      this.#lab = createLab(args, this.#options);
       return [];
     }
     const lab = this.#lab;
@@ -25,14 +37,15 @@ export class Script implements Interpreter {
     lab.quiet = quiet;
     const act = commands[command];
     if (!act) throw new Error(`there is no command '${command}'; there are ${Object.keys(commands).join(', ')}`);
+    if (command !== 'begin') lab.startAll();
     act(lab, args);
-    lab.afterwards();
+    if (command !== 'begin') lab.afterwards();
     return lab.lines.splice(0);
   }
 }
 
 /** nodes 3 learners 1 with inflightMessagesMax=3 */
-function createLab(args: string[]): Lab {
+function createLab(args: string[], options: ScriptOptions): Lab {
   const count = number(args[0]);
   const learnerCount = args.includes('learners') ? number(args[args.indexOf('learners') + 1]) : 0;
   const config: Record<string, number> = {};
@@ -41,13 +54,12 @@ function createLab(args: string[]): Lab {
     config[key] = number(value);
   }
   const ids = Array.from({ length: count + learnerCount }, (_, i) => `n${i + 1}`);
-  const lab = new Lab({
+  return new Lab({
     voters: ids.slice(0, count),
     learners: ids.slice(count),
     config: config as Partial<RaftConfig>,
+    ...options,
   });
-  lab.lines.length = 0;
-  return lab;
 }
 
 const commands: Record<string, (lab: Lab, args: string[]) => void> = {
@@ -58,7 +70,6 @@ const commands: Record<string, (lab: Lab, args: string[]) => void> = {
     const option = (name: string, otherwise: number): number =>
       args.includes(name) ? number(args[args.indexOf(name) + 1]) : otherwise;
     lab.begin(id, { terms, term: option('term', Math.max(1, ...terms)), commitIndex: option('commit', 1) });
-    lab.lines.length = 0;
   },
   campaign(lab, [id = '']) {
     lab.timeOut(id);

@@ -3,7 +3,7 @@
  * disks that are durable when the script says so, and the checks of ../checks.ts after every command.
  */
 import { bootstrapState, RAFT_DEFAULTS } from '#src/raft/raft.ts';
-import type { Raft, RaftConfig } from '#src/raft/raft.ts';
+import type { Raft, RaftConfig, RaftMutation } from '#src/raft/raft.ts';
 import type { Entry, Message, NodeId } from '#src/raft/types.ts';
 import { Checks } from '../checks.ts';
 import { configurationOf, entry } from '../core.ts';
@@ -27,17 +27,27 @@ export class Lab {
   /** "from>to": what is sent there is lost; "from>to type": messages of this type. */
   readonly cut = new Set<string>();
   quiet = false;
+  #isStarted = false;
   #readId = 0;
   readonly #checks = new Checks();
   readonly #around: Surroundings;
 
-  constructor(options: { voters: NodeId[]; learners: NodeId[]; config: Partial<RaftConfig> }) {
+  constructor(options: {
+    voters: NodeId[];
+    learners: NodeId[];
+    config: Partial<RaftConfig>;
+    mutations?: readonly RaftMutation[];
+    started?: Surroundings['started'];
+  }) {
     this.#around = {
-      config: { ...RAFT_DEFAULTS, ...options.config },
+      config: { ...RAFT_DEFAULTS, ...options.config, mutations: new Set(options.mutations) },
       // The shortest election timeouts, everywhere: scripts tick the node that they mean.
       randomBelow: () => 0,
       nowMs: () => 0,
-      started: (_member, raft) => this.#lookOn(raft),
+      started: (member, raft) => {
+        options.started?.(member, raft);
+        this.#lookOn(raft);
+      },
       send: (from, { to, message }) => {
         this.#checks.sent(from, to, message);
         this.#put({ kind: 'message', from, to, message });
@@ -49,8 +59,16 @@ export class Lab {
       readDone: (_by, { id, index }) => void this.reads.set(id, index),
     };
     const begin = bootstrapState(configurationOf(options.voters, options.learners));
-    for (const id of [...options.voters, ...options.learners]) this.#enter(new Member(id, this.#around, begin));
+    for (const id of [...options.voters, ...options.learners]) this.members.set(id, new Member(id, this.#around, begin));
+  }
+
+  /** All that were never started; `begin` may change what is on their disks before. */
+  startAll(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    for (const member of this.members.values()) member.start();
     this.afterwards();
+    this.lines.length = 0;
   }
 
   member(id: NodeId): Member {
@@ -66,16 +84,19 @@ export class Lab {
   }
 
   addEmpty(id: NodeId): void {
-    if (!this.members.has(id)) this.#enter(new Member(id, this.#around));
+    if (this.members.has(id)) return;
+    const member = new Member(id, this.#around);
+    this.members.set(id, member);
+    member.start();
   }
 
-  /** The node begins anew with this log after the first entry, as if it had lived through these terms. */
+  /** Before the start: this log after the first entry, as if the node had lived through these terms. */
   begin(id: NodeId, options: { terms: number[]; term: number; commitIndex: number }): void {
     const [first] = this.member(id).disk.entries;
     if (!first) throw new Error(`${id} has no first entry`);
     const entries: Entry[] = [first, ...options.terms.map((term, i) => entry(i + 2, term, `${i + 2}/${term}`))];
     const hardState = { currentTerm: options.term, votedFor: undefined, commitIndex: options.commitIndex };
-    this.#enter(new Member(id, this.#around, { hardState, entries }));
+    this.members.set(id, new Member(id, this.#around, { hardState, entries }));
   }
 
   say(...lines: string[]): void {
@@ -174,11 +195,6 @@ export class Lab {
     if (envelope.kind === 'message') return `${from}->${to} ${formatMessage(envelope.message)}`;
     if (envelope.kind === 'snapshot') return `${from}->${to} ${formatTransfer(envelope.transfer)}`;
     return `${from}->${to} snapshot ${envelope.transfer.meta.index} ${envelope.ok ? 'taken' : 'not taken'}`;
-  }
-
-  #enter(member: Member): void {
-    this.members.set(member.id, member);
-    member.start();
   }
 
   #put(envelope: Envelope): void {
