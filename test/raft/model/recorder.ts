@@ -59,6 +59,13 @@ export type TraceEvent = { node: NodeId; after?: Observed } & (
 
 type Shadow = Observed & { terms: Map<number, number>; configurationIndex: number };
 
+type Method = (...args: unknown[]) => unknown;
+
+/** The public methods of the core. */
+const methods: readonly [string, Method][] = Object.entries(Object.getOwnPropertyDescriptors(Raft.prototype)).flatMap(
+  ([name, { value }]) => (name !== 'constructor' && typeof value === 'function' ? [[name, value as Method]] : []),
+);
+
 export class Recorder {
   readonly events: TraceEvent[] = [];
   readonly #shadows = new Map<Raft, Shadow>();
@@ -68,17 +75,35 @@ export class Recorder {
   readonly started = (member: Member, raft: Raft): void => this.attach(raft, member.disk.repairTo);
 
   /** Wrap one core, before it was asked for anything. */
-  attach(raft: Raft, repairTo = 0): void {
-    for (const name of Object.getOwnPropertyNames(Raft.prototype)) {
-      const descriptor = Object.getOwnPropertyDescriptor(Raft.prototype, name);
-      if (name === 'constructor' || typeof descriptor?.value !== 'function') continue;
-      const method = descriptor.value as (...args: unknown[]) => unknown;
+  attach(raft: Raft, repairTo = raft.impaired ? Infinity : 0): void {
+    for (const [name, method] of methods) {
       Object.defineProperty(raft, name, {
         writable: true,
         value: (...args: unknown[]): unknown => this.#step(raft, name, args, () => method.apply(raft, args)),
       });
     }
     this.#start(raft, repairTo);
+  }
+
+  /** Wrap every core of this process from its first input on, until the returned function is called. */
+  attachAll(): () => void {
+    const { prototype } = Raft;
+    const attach = (raft: Raft): void => this.attach(raft);
+    for (const [name] of methods) {
+      Object.defineProperty(prototype, name, {
+        configurable: true,
+        writable: true,
+        value(this: Raft, ...args: unknown[]): unknown {
+          attach(this);
+          // Its own from now on.
+          return (this as unknown as Record<string, Method>)[name]?.(...args);
+        },
+      });
+    }
+    return () => {
+      for (const [name, value] of methods)
+        Object.defineProperty(prototype, name, { configurable: true, writable: true, value });
+    };
   }
 
   #start(raft: Raft, repairTo: number): void {
