@@ -165,6 +165,7 @@ export const registerModel: Model<Register, RegisterInput> = {
     const effect = { token: input.type === 'delete' ? undefined : input.token };
     if (input.outcome === 'ok') return may ? effect : undefined;
     if (input.outcome === 'refused') return may ? undefined : state;
-    return may ? effect : state;
+    // Without an answer it need not have a place; one without an effect would only widen the search.
+    return may ? effect : undefined;
   },
 };

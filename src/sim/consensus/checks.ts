@@ -132,7 +132,8 @@ export class GroupChecks {
       if (entry.type === 'configuration') this.configurations += 1;
     }
     const term = log.termAt(commitIndex);
-    if (term === undefined || from > commitIndex) return;
+    // The first entry of all is written by every founder for itself, committed as it is.
+    if (term === undefined || from > commitIndex || commitIndex === 1) return;
     const rafts: Raft[] = [];
     for (const node of this.#group.nodes.values()) if (node.raft !== undefined) rafts.push(node.raft);
     if (isDurableOnQuorum(rafts, raft, commitIndex, term)) return;

@@ -74,6 +74,8 @@ export class SimGroup {
   readonly #options: GroupOptions;
   readonly #founders: NodeId[];
   readonly #mark = (name: string): void => void this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
+  /** Processes that were killed or lost their power. */
+  crashes = 0;
   #completions = 0;
 
   constructor(options: GroupOptions) {
@@ -217,6 +219,7 @@ export class SimGroup {
     if (!node || !process) return;
     this.trace.text(`crash ${id} ${kind}`);
     process.dead = true;
+    this.crashes += 1;
     node.process = undefined;
     this.#completions += process.disk.completions;
     node.medium = process.disk.crash(kind);
