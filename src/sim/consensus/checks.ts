@@ -174,7 +174,8 @@ export class GroupChecks {
     }
     const votes = told.type === 'vote' ? !told.preVote : told.type === 'voteReply' && !told.preVote && told.granted;
     if (votes) this.#vote(from, told.term, told.type === 'vote' ? from : to);
-    if ((told.type === 'appendReply' || told.type === 'heartbeatReply') && told.term > (this.#told.get(from) ?? 0))
+    // Answers to heartbeats promise nothing for later and need not wait for the disk.
+    if (told.type === 'appendReply' && told.term > (this.#told.get(from) ?? 0))
       this.#told.set(from, told.term);
   }
 
