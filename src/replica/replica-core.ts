@@ -254,7 +254,8 @@ export class ReplicaCore implements Replica {
     const proposal = this.#consensus.drive((raft) => raft.proposeConfiguration(change));
     if (proposal.accepted) return { index: proposal.firstIndex, term: proposal.term };
     if (proposal.reason === 'notLeader') throw this.#notLeader();
-    const message = `cannot ${change.type} ${change.id} now (${proposal.reason}); try again when it is done`;
+    const whom = change.type === 'setVoters' ? change.voters.join(', ') : change.id;
+    const message = `cannot ${change.type} ${whom} now (${proposal.reason}); try again when it is done`;
     throw new Fault('REPLICA_CHANGE_IN_FLIGHT', message, 'later');
   }
 
