@@ -149,7 +149,9 @@ class MemoryDisk implements SimDisk {
   }
 
   freeBytes(): Promise<number> {
-    return this.#call(this.#delays.read, () => (this.faults.full ? 0 : Math.min(this.faults.spaceBytes, this.#capacityBytes - this.#usedBytes())));
+    return this.#call(this.#delays.read, () =>
+      this.faults.full ? 0 : Math.min(this.faults.spaceBytes, this.#capacityBytes - this.#usedBytes()),
+    );
   }
 
   lock(): Promise<void> {

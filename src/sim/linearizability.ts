@@ -83,8 +83,7 @@ function listOf<I>(operations: readonly Operation<I>[]): Entry<I> {
   const entries: { at: number; entry: Entry<I> }[] = [];
   for (const [id, operation] of operations.entries()) {
     const blank = { operation, id, end: undefined, previous: undefined, next: undefined };
-    const end: Entry<I> | undefined =
-      operation.completedAt === undefined ? undefined : { ...blank, isEnd: true };
+    const end: Entry<I> | undefined = operation.completedAt === undefined ? undefined : { ...blank, isEnd: true };
     entries.push({ at: operation.invokedAt, entry: { ...blank, end, isEnd: false } });
     if (end !== undefined && operation.completedAt !== undefined)
       entries.push({ at: operation.completedAt, entry: end });

@@ -52,7 +52,9 @@ function appendsOf(transaction: ListTransaction): { key: string; element: string
 }
 
 function readsOf(transaction: ListTransaction): { key: string; list: readonly string[] }[] {
-  return transaction.outcome === 'ok' ? transaction.operations.flatMap((one) => (one.type === 'read' ? [one] : [])) : [];
+  return transaction.outcome === 'ok'
+    ? transaction.operations.flatMap((one) => (one.type === 'read' ? [one] : []))
+    : [];
 }
 
 const at = (key: string, element: string): string => `${key}/${element}`;
@@ -63,7 +65,10 @@ function writersOf(transactions: readonly ListTransaction[], anomalies: Anomaly[
     for (const { key, element } of appendsOf(transaction)) {
       const other = writers.get(at(key, element));
       if (other)
-        anomalies.push({ name: 'bad-history', message: `${other.id} and ${transaction.id} both append ${element} to ${key}` });
+        anomalies.push({
+          name: 'bad-history',
+          message: `${other.id} and ${transaction.id} both append ${element} to ${key}`,
+        });
       writers.set(at(key, element), transaction);
     }
   return writers;
@@ -72,7 +77,9 @@ function writersOf(transactions: readonly ListTransaction[], anomalies: Anomaly[
 /** Of each list the longest that was read; all others must be its beginnings. */
 function ordersOf(transactions: readonly ListTransaction[], anomalies: Anomaly[]): Map<string, readonly string[]> {
   const orders = new Map<string, readonly string[]>();
-  const all = transactions.flatMap((transaction) => readsOf(transaction).map((read) => ({ ...read, by: transaction.id })));
+  const all = transactions.flatMap((transaction) =>
+    readsOf(transaction).map((read) => ({ ...read, by: transaction.id })),
+  );
   for (const { key, list } of all) if (list.length > (orders.get(key)?.length ?? -1)) orders.set(key, list);
   for (const { key, list, by } of all) {
     const order = orders.get(key) ?? [];
@@ -84,7 +91,10 @@ function ordersOf(transactions: readonly ListTransaction[], anomalies: Anomaly[]
       });
     const twice = list.find((element, i) => list.indexOf(element) !== i);
     if (twice !== undefined)
-      anomalies.push({ name: 'doubled-append', message: `${by} read ${twice} more than once in ${key}: [${list.join()}]` });
+      anomalies.push({
+        name: 'doubled-append',
+        message: `${by} read ${twice} more than once in ${key}: [${list.join()}]`,
+      });
   }
   return orders;
 }
@@ -99,7 +109,10 @@ function checkReads(
       for (const element of list) {
         const writer = writers.get(at(key, element));
         if (writer === undefined)
-          anomalies.push({ name: 'G1a', message: `${transaction.id} read ${element} in ${key}, which nobody appended` });
+          anomalies.push({
+            name: 'G1a',
+            message: `${transaction.id} read ${element} in ${key}, which nobody appended`,
+          });
         else if (writer.outcome === 'refused')
           anomalies.push({
             name: 'G1a',
@@ -193,7 +206,10 @@ function dependencies(
  * Who ended before who began, with one node of its own for each end, so that the edges are few: end after end in a
  * chain, each transaction before its end and behind the last end before it began.
  */
-function realTime(transactions: readonly ListTransaction[], edge: (from: string, to: string, kind: EdgeKind) => void): void {
+function realTime(
+  transactions: readonly ListTransaction[],
+  edge: (from: string, to: string, kind: EdgeKind) => void,
+): void {
   const ends = transactions
     .filter((one) => one.completedAt !== undefined && one.outcome === 'ok')
     .toSorted((a, b) => (a.completedAt ?? 0) - (b.completedAt ?? 0));

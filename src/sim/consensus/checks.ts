@@ -148,7 +148,9 @@ export class GroupChecks {
       );
     };
     if (hasQuorum(configuration, has)) return;
-    this.#report(`${raft.id} says that entry ${commitIndex} of term ${term} is committed, and no quorum has it on disk`);
+    this.#report(
+      `${raft.id} says that entry ${commitIndex} of term ${term} is committed, and no quorum has it on disk`,
+    );
   }
 
   #checkHash(id: NodeId, store: { appliedIndex: number; stateHash(): number }): void {
@@ -175,8 +177,7 @@ export class GroupChecks {
     const votes = told.type === 'vote' ? !told.preVote : told.type === 'voteReply' && !told.preVote && told.granted;
     if (votes) this.#vote(from, told.term, told.type === 'vote' ? from : to);
     // Answers to heartbeats promise nothing for later and need not wait for the disk.
-    if (told.type === 'appendReply' && told.term > (this.#told.get(from) ?? 0))
-      this.#told.set(from, told.term);
+    if (told.type === 'appendReply' && told.term > (this.#told.get(from) ?? 0)) this.#told.set(from, told.term);
   }
 
   #promise(id: NodeId, index: number): void {

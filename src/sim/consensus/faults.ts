@@ -22,7 +22,16 @@ const removedLivesMs = 2000;
 const membersMax = 9;
 /** Nodes that there can be in all of a run. */
 const nodesMax = 40;
-const filtered = ['append', 'appendReply', 'heartbeat', 'heartbeatReply', 'vote', 'voteReply', 'readIndex', 'timeoutNow'];
+const filtered = [
+  'append',
+  'appendReply',
+  'heartbeat',
+  'heartbeatReply',
+  'vote',
+  'voteReply',
+  'readIndex',
+  'timeoutNow',
+];
 
 export class GroupFaults {
   readonly records: FaultRecord[] = [];
@@ -131,6 +140,8 @@ export class GroupFaults {
         return prng.below(maxSlowSyncMs);
       case 'little-space':
         return prng.below(maxSpaceBytes);
+      case 'set-address':
+        return 2 + prng.below(5);
       case 'broken-sync':
       case 'failed-write':
         return 1;
@@ -181,7 +192,8 @@ export class GroupFaults {
   /** A node that was started but never came in, or a new one. */
   #newcomer(configuration: { voters: NodeId[]; learners: NodeId[] } | undefined): NodeId[] {
     const { nodes } = this.#group;
-    if (configuration === undefined || configuration.voters.length + configuration.learners.length >= membersMax) return [];
+    if (configuration === undefined || configuration.voters.length + configuration.learners.length >= membersMax)
+      return [];
     if (nodes.size >= nodesMax) return [];
     return [`n${nodes.size + 1}`];
   }
@@ -307,13 +319,13 @@ export class GroupFaults {
         if (process) process.disk.faults.spaceBytes = amount;
         return mend;
       default:
-        this.#change(kind, victim);
+        this.#change(kind, victim, amount);
         return nothing;
     }
   }
 
   /** What an operator asks of the leader; what comes of it shows in the checks. */
-  #change(kind: FaultKind, victim: NodeId): void {
+  #change(kind: FaultKind, victim: NodeId, amount: number): void {
     const group = this.#group;
     const { world } = group;
     const replica = group.leader()?.process.replica;
@@ -329,7 +341,7 @@ export class GroupFaults {
     if (kind === 'join') ask(() => replica.addLearner(victim, addressOf(victim)));
     if (kind === 'promote') ask(() => replica.promote(victim, { deadlineMs: promoteDeadlineMs }));
     if (kind === 'transfer') ask(() => replica.transferLeadership());
-    if (kind === 'set-address') ask(() => replica.setAddress(victim, `${victim}:${2 + this.#prng.below(5)}`));
+    if (kind === 'set-address') ask(() => replica.setAddress(victim, `${victim}:${amount}`));
     if (kind === 'remove-while-down') group.crash(victim, 'power');
     if (kind !== 'remove' && kind !== 'remove-while-down') return;
     ask(async () => {
@@ -338,6 +350,16 @@ export class GroupFaults {
       world.after(removedLivesMs / 2, () => group.start(victim));
       world.after(removedLivesMs, () => this.#retire(victim));
     });
+  }
+
+  /** Who is no member, by the newest leader's word, is switched off: an operator would not leave it running. */
+  retireStrangers(): void {
+    const group = this.#group;
+    const configuration = group.leader()?.process.replica.raft.configuration;
+    if (configuration === undefined || configuration.votersOutgoing.length > 0) return;
+    const { voters, learners } = configuration;
+    for (const { id, retired } of group.nodes.values())
+      if (!retired && !voters.includes(id) && !learners.includes(id)) this.#retire(id);
   }
 
   #retire(id: NodeId): void {

@@ -99,7 +99,8 @@ export class SimGroup {
   /** Nodes with a process whose replica takes part. */
   *running(): Generator<GroupNode & { process: GroupProcess & { replica: Replica } }> {
     for (const node of this.nodes.values())
-      if (node.process?.replica !== undefined) yield node as GroupNode & { process: GroupProcess & { replica: Replica } };
+      if (node.process?.replica !== undefined)
+        yield node as GroupNode & { process: GroupProcess & { replica: Replica } };
   }
 
   /** The leader of the newest term, if one leads. */

@@ -71,7 +71,7 @@ export function drawKnobs({ seed, profile, nodes, safetyMs }: KnobOptions): Knob
   const facts = profileOf[profile];
   const pick = <T>(values: readonly T[]): T => values[prng.below(values.length)] as T;
   const electionMs = pick(electionsMs);
-  const unordered = profile !== 'calm' && prng.chance(0.5);
+  const unordered = profile !== 'calm' && prng.chance(0.3);
   return {
     voters: nodes ?? (profile === 'calm' ? 3 : pick(votersDrawn)),
     safetyMs: safetyMs ?? (profile === 'hostile' ? 30_000 : 20_000),

@@ -165,7 +165,8 @@ class MemoryNetwork implements PlainNetwork {
   place(id: NodeId): Place {
     let place = this.#places.get(id);
     if (place === undefined) {
-      if (this.#places.size >= placesMax) throw new Fault('SIM_PLACES', `more than ${placesMax} nodes in one run`, 'never');
+      if (this.#places.size >= placesMax)
+        throw new Fault('SIM_PLACES', `more than ${placesMax} nodes in one run`, 'never');
       place = { id, at: this.#places.size, peers: undefined };
       this.#places.set(id, place);
     }
@@ -304,16 +305,20 @@ export class PlainPeers implements Peers {
   request(to: NodeId, method: string, payload: unknown, { timeoutMs }: { timeoutMs: number }): Promise<unknown> {
     const network = this.#network;
     const [from, there] = [this.#place, network.place(to)];
-    if (!this.alive || there.peers === undefined || !network.isOpen(from, there)) return Promise.reject(unreachable(to));
+    if (!this.alive || there.peers === undefined || !network.isOpen(from, there))
+      return Promise.reject(unreachable(to));
     return new Promise((resolve, reject) => {
-      const timer = this.clock.after(timeoutMs, () => reject(new Fault('WIRE_TIMEOUT', `${to} did not answer`, 'later')));
+      const timer = this.clock.after(timeoutMs, () =>
+        reject(new Fault('WIRE_TIMEOUT', `${to} did not answer`, 'later')),
+      );
       const settle = (end: () => void): void => {
         timer.cancel();
         end();
       };
       const ask = (peers: PlainPeers): void => {
         const answered = (end: () => void): void => {
-          if (peers.alive) network.pass(there, from, network.delayMs(there, from), (asker) => asker === this && settle(end));
+          if (peers.alive)
+            network.pass(there, from, network.delayMs(there, from), (asker) => asker === this && settle(end));
         };
         const handler = peers.#requests.get(method);
         if (handler === undefined) return answered(() => reject(unreachable(to)));

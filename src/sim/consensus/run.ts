@@ -160,6 +160,18 @@ function* phasesOf(group: SimGroup, faults: GroupFaults, workload: GroupWorkload
   faults.heal();
   workload.stop();
   const probe = workload.probe();
+  const levelLeader = (): boolean => {
+    const raft = group.leader()?.process.replica.raft;
+    return (
+      raft !== undefined && raft.commitIndex === raft.log.lastIndex && raft.configuration.votersOutgoing.length === 0
+    );
+  };
+  yield {
+    demand: 'no leader has committed all it has, although everything is mended',
+    withinMs: recoveryMs,
+    holds: levelLeader,
+  };
+  faults.retireStrangers();
   const running = (): boolean => [...group.nodes.values()].every((node) => node.retired || node.process?.replica);
   yield { demand: 'not every node runs, although everything is mended', withinMs: recoveryMs, holds: running };
   yield { demand: 'clients still wait for answers', withinMs: recoveryMs, holds: () => workload.isIdle() };
@@ -182,7 +194,9 @@ function drawCore(group: SimGroup): NodeId[] {
   const prng = group.prng.fork('core');
   const rafts = [...group.nodes.values()].flatMap(({ raft }) => (raft === undefined ? [] : [raft]));
   const configurations = rafts.map(({ configuration }) => configuration).filter(({ voters }) => voters.length > 0);
-  const able = [...group.nodes.values()].filter(({ retired, raft }) => !retired && raft !== undefined).map(({ id }) => id);
+  const able = [...group.nodes.values()]
+    .filter(({ retired, raft }) => !retired && raft !== undefined)
+    .map(({ id }) => id);
   for (let i = able.length - 1; i > 0; i -= 1) {
     const j = prng.below(i + 1);
     [able[i], able[j]] = [able[j]!, able[i]!];

@@ -13,6 +13,8 @@ const queueBytesMax = 64 * 1024;
 const resumeMs = 30;
 /** A watcher goes elsewhere by itself after so many batches, at most. */
 const batchesMax = 60;
+/** A watch on which nothing comes for so long is looked for elsewhere. */
+const idleMs = 2000;
 const bookmarkChance = 0.3;
 
 export interface WatchedEvent {
@@ -66,10 +68,17 @@ export class WatchClient {
       if (attempt === this.#attempt) this.#open(process, attempt);
     });
     // Nobody tells a client that its node died.
+    const sinceMs = group.world.nowMs();
+    let seen = this.throughRevision;
     const look = (): void => {
       if (attempt !== this.#attempt) return;
-      if (process.dead) this.#resume();
-      else group.world.after(resumeMs * 3, look);
+      // Nor that it was removed, and hears of nothing any more.
+      const idle = seen === this.throughRevision && group.world.nowMs() - sinceMs > idleMs;
+      seen = this.throughRevision;
+      if (process.dead || idle) {
+        this.#client.leave();
+        this.#resume();
+      } else group.world.after(resumeMs * 3, look);
     };
     group.world.after(resumeMs * 3, look);
   }
@@ -228,13 +237,15 @@ export class Truth {
           wrong.push(`${watcher.name} got ${JSON.stringify(event)}; in truth it was ${JSON.stringify(is)}`);
       }
       for (const { key, revision } of sorted) {
-        if (revision <= fromRevision || revision > throughRevision || got.has(revision) || !key.startsWith('d/')) continue;
+        if (revision <= fromRevision || revision > throughRevision || got.has(revision) || !key.startsWith('d/'))
+          continue;
         wrong.push(
           `${watcher.name} watched from ${fromRevision} through ${throughRevision} and never got ${revision} of ${key}`,
         );
       }
       for (const end of ends)
-        if (this.#isInside(end)) wrong.push(`${watcher.name} got a delivery that ended in the middle of a transaction, at ${end}`);
+        if (this.#isInside(end))
+          wrong.push(`${watcher.name} got a delivery that ended in the middle of a transaction, at ${end}`);
     }
     return wrong;
   }

@@ -96,10 +96,13 @@ class Workload implements GroupWorkload {
     const client = new Client(this.#world, `probe${this.#token()}`);
     let revision: number | undefined;
     const write = (): void =>
-      client.propose({ conditions: [], operations: [{ type: 'put', key: 'd/probe', ...textOf(this.#token()) }] }, (got) => {
-        if (got.type === 'ok' && got.value.ok) revision = got.value.revisions[0];
-        else this.#group.world.after(20, write);
-      });
+      client.propose(
+        { conditions: [], operations: [{ type: 'put', key: 'd/probe', ...textOf(this.#token()) }] },
+        (got) => {
+          if (got.type === 'ok' && got.value.ok) revision = got.value.revisions[0];
+          else this.#group.world.after(20, write);
+        },
+      );
     write();
     return {
       done: () => revision !== undefined && this.#watchers.every((watcher) => watcher.throughRevision >= revision!),
