@@ -80,7 +80,7 @@ export function drawKnobs({ seed, profile, nodes, safetyMs }: KnobOptions): Knob
       heartbeatMs: electionMs / 5,
       tickMs: electionMs / 25,
       diskHangMs: pick([500, 2000]),
-      snapshotEntries: pick([60, 200, 600, 2000, 100_000]),
+      snapshotEntries: pick([60, 400, 1000, 3000, 100_000]),
       trailingEntries: pick([1, 5, 40, 5000]),
       retainMs: pick([500, 1500, 300_000]),
       appendBytesMax: pick([1024 * 1024, 1024 * 1024, 300, 1]),
