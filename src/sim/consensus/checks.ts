@@ -8,6 +8,7 @@ import type { Raft } from '#src/raft/raft.ts';
 import type { Message, NodeId } from '#src/raft/types.ts';
 import type { GroupNode, SimGroup } from './group.ts';
 import type { Delivery } from './plain-network.ts';
+import { brokenRules, Manners } from './rules.ts';
 
 interface Seen {
   raft: Raft;
@@ -38,6 +39,7 @@ export class GroupChecks {
   /** The vote of a node in a term, and the newest term it has told anyone. */
   readonly #votes = new Map<NodeId, { term: number; candidate: NodeId }>();
   readonly #told = new Map<NodeId, number>();
+  readonly #manners: Manners;
   #commitMax = 0;
   /** Looks taken: checks of a node that had changed, of votes and promises. */
   done = 0;
@@ -50,7 +52,9 @@ export class GroupChecks {
 
   constructor(group: SimGroup) {
     this.#group = group;
+    this.#manners = new Manners((id) => group.nodes.get(id)?.process?.replica?.raft);
     group.network.observe = (delivery) => this.#observe(delivery);
+    group.network.arriving = (delivery) => this.#manners.arriving(delivery);
   }
 
   afterEvent(): void {
@@ -118,6 +122,7 @@ export class GroupChecks {
     if (seen !== undefined && seen.raft === raft && raft.commitIndex < seen.commit)
       this.#report(`the commit index of ${node.id} went from ${seen.commit} back to ${raft.commitIndex}`);
     if (raft.commitIndex > this.#commitMax) this.#committedMore(raft);
+    for (const message of brokenRules(raft, seen?.raft === raft ? seen : undefined)) this.#report(message);
   }
 
   /** CommittedIsDurable: whoever says first that an entry is committed is right only if a quorum has it on disk. */
@@ -170,6 +175,8 @@ export class GroupChecks {
   #observe({ from, to, channel, message }: Delivery): void {
     if (channel !== 'raft') return;
     const told = message as Message;
+    const wrong = this.#manners.leaving({ from, to, channel, message });
+    if (wrong !== undefined) this.#report(wrong);
     if (told.type === 'appendReply' && !told.rejected) {
       this.done += 1;
       this.#promise(from, told.index);

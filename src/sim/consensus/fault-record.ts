@@ -21,6 +21,8 @@ export const faultKinds = [
   'no-streams',
   // A clock.
   'freeze',
+  /** Cut off, and its clock stands still: nobody tells it that it leads no more; its clients still reach it. */
+  'freeze-alone',
   'drift',
   'wall-jump',
   // A disk.

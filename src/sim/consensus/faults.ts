@@ -247,6 +247,14 @@ export class GroupFaults {
         return () => process?.clock.resume();
       case 'isolate':
         return this.#cut(both([victim], rest));
+      case 'freeze-alone': {
+        const undo = this.#cut(both([victim], rest));
+        process?.clock.freeze();
+        return () => {
+          process?.clock.thaw();
+          undo();
+        };
+      }
       case 'one-way':
         return this.#cut(rest.map((id) => (amount === 1 ? [id, victim] : [victim, id])));
       case 'cut-pair':

@@ -55,6 +55,7 @@ const hostileOnly: readonly FaultKind[] = [
   'little-space',
   'hung-disk',
   'freeze',
+  'freeze-alone',
   'drift',
   'wall-jump',
   'filter',

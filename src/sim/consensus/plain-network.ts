@@ -66,6 +66,8 @@ export interface PlainNetwork {
   filter: ((delivery: Delivery) => boolean) | undefined;
   /** Sees each message as it is sent, by a node that is alive. */
   observe: ((delivery: Delivery) => void) | undefined;
+  /** Sees each message in the moment before the node takes it. */
+  arriving: ((delivery: Delivery) => void) | undefined;
   /** A new process of this node. */
   enter(id: NodeId, clock: NodeClock): Peers;
   /** Its process is gone. `power`: nobody is told. */
@@ -92,6 +94,7 @@ class MemoryNetwork implements PlainNetwork {
   readonly extra = { duplicate: 0, replay: 0 };
   filter: ((delivery: Delivery) => boolean) | undefined;
   observe: ((delivery: Delivery) => void) | undefined;
+  arriving: ((delivery: Delivery) => void) | undefined;
   readonly world: World;
   readonly prng: Prng;
   readonly #trace: Trace;
@@ -229,7 +232,10 @@ class MemoryNetwork implements PlainNetwork {
       this.lost.filter += 1;
       return;
     }
-    this.pass(from, to, delayMs, (peers) => peers.receive(delivery));
+    this.pass(from, to, delayMs, (peers) => {
+      this.arriving?.(delivery);
+      peers.receive(delivery);
+    });
   }
 
   #remember(from: Place, to: Place, delivery: Delivery): void {
