@@ -4,9 +4,10 @@
  *   POST join               a new node, with the token's secret; forwarded to the leader
  *   GET  status             this node, for system:masters
  *   GET  actors             live actors, for system:masters
+ *   POST client-certificate a certificate for clients of the peer links, for system:masters
  *   POST remove-containers  the operator takes the cluster down, for system:masters
  */
-import { admitNode } from '#src/cluster/cluster.ts';
+import { admitNode, issueClientFor } from '#src/cluster/cluster.ts';
 import type { Keys } from '#src/cluster/identity.ts';
 import { parseJoinRequest, type JoinAnswer } from '#src/cluster/join.ts';
 import type { Records } from '#src/cluster/records.ts';
@@ -78,6 +79,8 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
         return { status: 200, body: options.status() };
       case 'GET actors':
         return { status: 200, body: { actors: options.actors() } };
+      case 'POST client-certificate':
+        return { status: 200, body: await issueClientFor({ crypto: ports.crypto, keys, records }, identity.user) };
       case 'POST remove-containers':
         await options.removeContainers();
         return { status: 200, body: {} };

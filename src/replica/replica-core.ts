@@ -191,6 +191,10 @@ export class ReplicaCore implements Replica {
     return this.#proposals.propose(transactions, options);
   }
 
+  proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]> {
+    return this.#proposals.proposeEncoded(body, count, options);
+  }
+
   confirm(freshness: Freshness, options: { deadlineMs: number }): Promise<StoreView> {
     return this.#reads.confirm(freshness, options);
   }

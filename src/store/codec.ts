@@ -39,6 +39,15 @@ export function encodeTransactions(transactions: readonly Transaction[]): Uint8A
   return writer.take();
 }
 
+/** The transactions of what `encodeTransactions` made, `count` of them. Assertion failure when it is anything else. */
+export function decodeTransactions(bytes: Uint8Array, count: number): Transaction[] {
+  const reader = new ByteReader(bytes);
+  const transactions: Transaction[] = [];
+  for (let left = count; left > 0; left--) transactions.push(readTransaction(reader));
+  assert(reader.remaining === 0, `${reader.remaining} bytes follow ${count} transactions`);
+  return transactions;
+}
+
 /** One batch item of what `encodeTransactions` made; `count`: transactions in all of them. */
 export function assembleItem(options: {
   session: string;
