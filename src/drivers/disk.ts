@@ -81,7 +81,7 @@ async function openFile(path: string, full: string, create: boolean): Promise<Di
  * Up to this a write is made in place: it ends in the page cache in tens of microseconds, less than the way
  * to the thread pool and back. The sync, which waits for the disk, always goes through the pool.
  */
-const inPlaceBytesMax = 256 * 1024;
+const inPlaceBytesMax = 128 * 1024;
 
 /** The kernel may take fewer bytes than asked (a signal, a nearly full disk): go on where it stopped. */
 async function writeAll(handle: FileHandle, offset: number, chunks: Uint8Array[]): Promise<void> {

@@ -25,12 +25,18 @@ const { values, positionals } = parseArgs({
     kills: { type: 'string', default: '10' },
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    bytes: { type: 'string', default: '' },
     clients: { type: 'string', default: '1,10,100,1000' },
   },
 });
 if (positionals[0] === 'consensus') {
   const list = (text: string): string[] => text.split(',').filter((part) => part !== '');
-  await consensusBench({ quick: values.quick, only: list(values.only), clients: list(values.clients).map(Number) });
+  await consensusBench({
+    quick: values.quick,
+    only: list(values.only),
+    clients: list(values.clients).map(Number),
+    bytes: list(values.bytes).map(Number),
+  });
   process.exit(0);
 }
 const durationMs = Number(values.seconds) * 1000;

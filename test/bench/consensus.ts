@@ -14,9 +14,10 @@ import { startKontiki, type KontikiCluster, type StoreClient } from './kontiki.t
 import { closedLoop, cpuSeconds, memoryMb, median, row, titles, type LoadResult } from './load.ts';
 import { userTable } from './user.ts';
 
-const PORT = 27_443;
-const ETCD_PORT = 23_379;
+const PORT = 21_743;
+const ETCD_PORT = 21_379;
 const KEYS = 10_000;
+const WARM_UP_MS = 3000;
 /** Connections that the clients share, on both sides. */
 const CONNECTIONS_MAX = 8;
 
@@ -25,10 +26,11 @@ export interface Sizes {
   rounds: number;
   trials: number;
   keys: number;
+  bytes: number[];
 }
 
-const FULL: Sizes = { roundMs: 4000, rounds: 5, trials: 20, keys: 100_000 };
-const QUICK: Sizes = { roundMs: 1200, rounds: 2, trials: 3, keys: 100_000 };
+const FULL: Sizes = { roundMs: 4000, rounds: 5, trials: 20, keys: 100_000, bytes: [256, 3072] };
+const QUICK: Sizes = { roundMs: 1200, rounds: 2, trials: 3, keys: 100_000, bytes: [256, 3072] };
 
 type Cell = LoadResult & { cpuMsPerOp: number; loadCpuMsPerOp: number };
 type Side = { name: string; pids: () => number[]; connect: () => Promise<StoreClient> };
@@ -112,7 +114,7 @@ const WRITE_BARS: Record<number, number[]> = { 256: [1.1, 2, 2.5, 2.5], 3072: [1
 const P50_BARS: Record<number, number> = { 1: 0.8, 100: 0.4 };
 
 async function writes(sides: [Side, Side], sizes: Sizes, clientCounts: number[]): Promise<void> {
-  for (const bytes of [256, 3072]) {
+  for (const bytes of sizes.bytes) {
     const value = new Uint8Array(bytes).fill(120);
     console.log(
       `\n## Writes of ${bytes} B: raw transactions over a client's peer link (TLS, certificates both ways); etcd: puts over clear-text gRPC to its leader\n`,
@@ -340,14 +342,14 @@ async function idleCost(cluster: KontikiCluster, theirPids: number[]): Promise<v
   );
 }
 
-export async function consensusBench(options: { quick: boolean; only: string[]; clients: number[] }): Promise<void> {
-  const sizes = options.quick ? QUICK : FULL;
+export async function consensusBench(options: { quick: boolean; only: string[]; clients: number[]; bytes: number[] }): Promise<void> {
+  const sizes = { ...(options.quick ? QUICK : FULL), ...(options.bytes.length > 0 ? { bytes: options.bytes } : {}) };
   const wants = (part: string): boolean => options.only.length === 0 || options.only.includes(part);
   const directory = mkdtempSync(join(tmpdir(), 'kt-bench-'));
   let cluster: KontikiCluster | undefined;
   let etcd: EtcdCluster | undefined;
   try {
-    if (wants('in-process')) await inProcess(join(directory, 'in-process'), sizes);
+    if (wants('in-process')) await inProcess(join(directory, 'in-process'), sizes, options.clients);
     if (options.only.length === 1 && options.only[0] === 'in-process') return;
     if (etcdPath === undefined)
       throw new Error('etcd is not installed (Debian: etcd-server); there is nothing to compare with');
@@ -364,6 +366,8 @@ export async function consensusBench(options: { quick: boolean; only: string[]; 
     // Asked once a second at most: a round opens several connections.
     const ourLeader = cached(() => kontiki.leader());
     const theirLeader = cached(() => peer.leader());
+    // Compiled code is what is compared: V8 compiles while it runs, Go did before.
+    for (const side of sides) await measure(side, 50, WARM_UP_MS, (client, key) => client.put(key, new Uint8Array(256)));
     if (wants('writes')) await writes(sides, sizes, options.clients);
     if (wants('reads')) await reads(sides, sizes);
     if (wants('api')) await userTable(kontiki, sides[1].connect, sizes);

@@ -14,10 +14,10 @@ import { createWire } from '#src/wire/wire.ts';
 import type { Sizes } from './consensus.ts';
 import { closedLoop, row, titles } from './load.ts';
 
-const PORT = 27_643;
+const PORT = 21_943;
 const NO_BYTES = new Uint8Array(0);
 
-export async function inProcess(directory: string, sizes: Sizes): Promise<void> {
+export async function inProcess(directory: string, sizes: Sizes, counts: number[]): Promise<void> {
   const clock = createClock();
   const random = createRandom();
   const crypto = createCrypto();
@@ -61,9 +61,9 @@ export async function inProcess(directory: string, sizes: Sizes): Promise<void> 
     while (!(leader = replicas.find(({ raft }) => raft.role === 'leader'))) await sleep(20);
     console.log('\n## In process: one process, three replicas, their disks and TLS links; proposals at the leader\n');
     titles(['clients', 'bytes', 'ops/s', 'p50 ms', 'p99 ms', 'CPU ms/op']);
-    for (const bytes of [256, 3072]) {
+    for (const bytes of sizes.bytes) {
       const value = new Uint8Array(bytes).fill(120);
-      for (const clients of [1, 10, 100, 1000]) {
+      for (const clients of counts) {
         const proposer = leader;
         const before = process.cpuUsage();
         const result = await closedLoop(clients, sizes.roundMs, async (id, n) => {
