@@ -7,8 +7,8 @@ import type { Clock, Timer } from '#src/ports/clock.ts';
 /** setTimeout fires at once above this (2^31-1 ms, 24.8 days); longer waits are walked in steps of it. */
 const timeoutMsMax = 2_147_483_647;
 
-/** Microtask rounds in which what a turn's end sets off still belongs to that turn. */
-const settleRoundsMax = 16;
+/** How often the end of a turn may set off more that still belongs to it, before input is looked at again. */
+const settleRoundsMax = 8;
 
 /**
  * The real Clock. Timers keep the process alive, as anything still to be done should;
@@ -51,17 +51,26 @@ function turnEnds(): (fire: () => void) => void {
       }
     }
   }
+  /** After all promises that could be settled were. */
   function settle(): void {
     if (state !== 'ending') return;
-    if (waiting.length > 0) run();
-    if ((rounds += 1) < settleRoundsMax) queueMicrotask(settle);
-    else state = 'idle';
+    if (waiting.length === 0) {
+      state = 'idle';
+      return;
+    }
+    if ((rounds += 1) > settleRoundsMax) {
+      state = 'scheduled';
+      setImmediate(end);
+      return;
+    }
+    run();
+    afterPromises(settle);
   }
   function end(): void {
     state = 'ending';
     rounds = 0;
     run();
-    queueMicrotask(settle);
+    afterPromises(settle);
   }
   return (fire) => {
     waiting.push(fire);
@@ -69,6 +78,11 @@ function turnEnds(): (fire: () => void) => void {
     state = 'scheduled';
     setImmediate(end);
   };
+}
+
+/** Node runs ticks when no promise reaction is left, so one asked for by a reaction comes after all of them. */
+function afterPromises(then: () => void): void {
+  queueMicrotask(() => process.nextTick(then));
 }
 
 function afterReal(delayMs: number, fire: () => void): Timer {
