@@ -52,7 +52,7 @@ export class Consensus {
   #reads = new Map<number, ReadRound>();
   #readId = 0;
   /** The newest append without entries to each member that is held back. */
-  #notices = new Map<NodeId, Message>();
+  #notices = new Map<NodeId, { message: Message; sinceMs: number }>();
   #noticeTimer: Timer | undefined;
   /** Members whose own calls wait for the commit of this index. */
   #awaited = new Map<NodeId, number>();
@@ -239,13 +239,22 @@ export class Consensus {
    * own, and the answer to it, would double the work of all. Any message may be late, so nothing rests on it.
    */
   #sendLater(to: NodeId, message: Message): void {
-    this.#notices.set(to, message);
-    this.#noticeTimer ??= this.#clock.after(NOTICE_DELAY_MS, () => {
-      this.#noticeTimer = undefined;
-      const notices = this.#notices;
-      this.#notices = new Map();
-      for (const [member, notice] of notices) this.#peers.send(member, RAFT_CHANNEL, notice);
-    });
+    this.#notices.set(to, { message, sinceMs: this.#notices.get(to)?.sinceMs ?? this.#clock.monotonicMs() });
+    this.#noticeTimer ??= this.#clock.after(NOTICE_DELAY_MS, () => this.#sendNotices());
+  }
+
+  #sendNotices(): void {
+    this.#noticeTimer = undefined;
+    const dueMs = this.#clock.monotonicMs() - NOTICE_DELAY_MS;
+    let nextMs = Infinity;
+    for (const [to, { message, sinceMs }] of this.#notices) {
+      if (sinceMs > dueMs) nextMs = Math.min(nextMs, sinceMs - dueMs);
+      else {
+        this.#notices.delete(to);
+        this.#peers.send(to, RAFT_CHANNEL, message);
+      }
+    }
+    if (nextMs !== Infinity) this.#noticeTimer = this.#clock.after(nextMs, () => this.#sendNotices());
   }
 
   #isAwaited(member: NodeId, commitIndex: number): boolean {
