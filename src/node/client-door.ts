@@ -5,7 +5,8 @@
  */
 import type { Replica } from '#src/replica/replica.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
-import { decodeTransactions } from '#src/store/codec.ts';
+import type { TransactionResult } from '#src/store/command.ts';
+import { checkTransactions } from '#src/store/codec.ts';
 import type { Wire } from '#src/wire/wire.ts';
 
 export const CLIENT_PROPOSE = 'client.propose';
@@ -13,15 +14,17 @@ export const CLIENT_GET = 'client.get';
 
 const DEADLINE_MS = 5000;
 
-/** A proposal: `[count, bytes]`, as store/codec's `encodeTransactions` makes them. The answer: the results. */
+/** A proposal: `[count, bytes]`, as store/codec's `encodeTransactions` makes them. */
 export type ClientProposal = [number, Uint8Array];
+/** The answer, for each transaction: `[revisions, deleted]`, or what failed. */
+export type ClientResult = [number[], number[]] | Extract<TransactionResult, { ok: false }>;
 /** A read: the key, or `[key, 'local']` for what this node has. The answer: `[modRevision, bytes]`, or null when there is none. */
 export type ClientValue = [number, Uint8Array] | null;
 
 export function openClientDoor(wire: Wire, replica: Replica): void {
-  wire.onClientRequest(CLIENT_PROPOSE, async (client, payload) => {
+  wire.onClientRequest(CLIENT_PROPOSE, (client, payload) => {
     const [count, body] = checkedProposal(client, payload);
-    return await replica.proposeEncoded(body, count, { deadlineMs: DEADLINE_MS });
+    return replica.proposeEncoded(body, count, { deadlineMs: DEADLINE_MS }).then(answerOf);
   });
   wire.onClientRequest(CLIENT_GET, async (client, what): Promise<ClientValue> => {
     const [key, local] = Array.isArray(what) ? (what as unknown[]) : [what, undefined];
@@ -33,6 +36,10 @@ export function openClientDoor(wire: Wire, replica: Replica): void {
   });
 }
 
+function answerOf(results: TransactionResult[]): ClientResult[] {
+  return results.map((result) => (result.ok ? [result.revisions, result.deleted] : result));
+}
+
 /** What cannot be decoded would stop every replica that applies it, so it is decoded here first. */
 function checkedProposal(client: string, payload: unknown): ClientProposal {
   const [count, bytes] = Array.isArray(payload) ? (payload as unknown[]) : [];
@@ -41,7 +48,7 @@ function checkedProposal(client: string, payload: unknown): ClientProposal {
   // A view of the received frame, which is gone after this call.
   const body = new Uint8Array(bytes);
   try {
-    decodeTransactions(body, count);
+    checkTransactions(body, count);
   } catch (error) {
     throw malformed(client, messageOf(error));
   }

@@ -65,18 +65,25 @@ export function createClientLinks(options: { clock: Clock; log: Log; hello: Hell
       hello,
       admit: (other) => admitClient(link, hello, other),
       onMessage: () => undefined, // Fire and forget is between members; dropped unread.
-      async onRequest(method, payload) {
+      onRequest(method, payload) {
         const handle = handlers.get(method);
-        if (!handle) throw new Fault('WIRE_NO_METHOD', `${hello.node} opens no method '${method}' to clients`, 'never');
+        if (!handle) {
+          const why = `${hello.node} opens no method '${method}' to clients`;
+          return Promise.reject(new Fault('WIRE_NO_METHOD', why, 'never'));
+        }
         if (underWay >= CLIENT_REQUESTS_MAX) {
           const why = `${CLIENT_REQUESTS_MAX} requests of client ${client} are under way; wait for answers`;
-          throw new Fault('WIRE_OVERLOADED', why, 'later');
+          return Promise.reject(new Fault('WIRE_OVERLOADED', why, 'later'));
         }
         underWay += 1;
+        const done = (): void => void (underWay -= 1);
         try {
-          return await handle(client, payload);
-        } finally {
-          underWay -= 1;
+          const answer = handle(client, payload);
+          answer.then(done, done);
+          return answer;
+        } catch (error) {
+          done();
+          return Promise.reject(error instanceof Error ? error : new Error(String(error)));
         }
       },
       onClose: (_reason, closed) => void links.delete(closed),

@@ -18,8 +18,8 @@ const PORT = 21_743;
 const ETCD_PORT = 21_379;
 const KEYS = 10_000;
 const WARM_UP_MS = 3000;
-/** Connections that the clients share, on both sides. */
-const CONNECTIONS_MAX = 8;
+/** Connections that the clients share, on both sides; each multiplexes its requests. */
+const CONNECTIONS_MAX = 1;
 
 export interface Sizes {
   roundMs: number;
@@ -342,7 +342,12 @@ async function idleCost(cluster: KontikiCluster, theirPids: number[]): Promise<v
   );
 }
 
-export async function consensusBench(options: { quick: boolean; only: string[]; clients: number[]; bytes: number[] }): Promise<void> {
+export async function consensusBench(options: {
+  quick: boolean;
+  only: string[];
+  clients: number[];
+  bytes: number[];
+}): Promise<void> {
   const sizes = { ...(options.quick ? QUICK : FULL), ...(options.bytes.length > 0 ? { bytes: options.bytes } : {}) };
   const wants = (part: string): boolean => options.only.length === 0 || options.only.includes(part);
   const directory = mkdtempSync(join(tmpdir(), 'kt-bench-'));
@@ -367,7 +372,8 @@ export async function consensusBench(options: { quick: boolean; only: string[]; 
     const ourLeader = cached(() => kontiki.leader());
     const theirLeader = cached(() => peer.leader());
     // Compiled code is what is compared: V8 compiles while it runs, Go did before.
-    for (const side of sides) await measure(side, 50, WARM_UP_MS, (client, key) => client.put(key, new Uint8Array(256)));
+    for (const side of sides)
+      await measure(side, 50, WARM_UP_MS, (client, key) => client.put(key, new Uint8Array(256)));
     if (wants('writes')) await writes(sides, sizes, options.clients);
     if (wants('reads')) await reads(sides, sizes);
     if (wants('api')) await userTable(kontiki, sides[1].connect, sizes);

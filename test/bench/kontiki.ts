@@ -12,7 +12,7 @@ import type { ClientCredentials } from '#src/cluster/cluster.ts';
 import { createClock } from '#src/drivers/clock.ts';
 import { createLog } from '#src/drivers/log.ts';
 import { createNetwork } from '#src/drivers/network.ts';
-import { CLIENT_GET, CLIENT_PROPOSE } from '#src/node/client-door.ts';
+import { CLIENT_GET, CLIENT_PROPOSE, type ClientResult } from '#src/node/client-door.ts';
 import { encodeTransactions } from '#src/store/codec.ts';
 import { connectClient } from '#src/wire/client-links.ts';
 
@@ -84,8 +84,8 @@ export async function startKontiki(directory: string, port: number): Promise<Kon
         const body = encodeTransactions([
           { conditions: [], operations: [{ type: 'put', key, head: value, tail: NO_BYTES }] },
         ]);
-        const [result] = (await wire.request(CLIENT_PROPOSE, [1, body], TIMEOUT_MS)) as { ok: boolean }[];
-        if (!result?.ok) throw new Error('the put was refused');
+        const [result] = (await wire.request(CLIENT_PROPOSE, [1, body], TIMEOUT_MS)) as ClientResult[];
+        if (!Array.isArray(result)) throw new Error('the put was refused');
       },
       get: async (key, options) => {
         const what = options?.serializable ? [key, 'local'] : key;
