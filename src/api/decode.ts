@@ -13,6 +13,8 @@ export interface DecodeOptions {
   fieldValidation: FieldValidation;
   /** From parseStrictJson. */
   duplicates?: readonly string[];
+  /** Neither drop empties nor write zeros: what a configuration names is what its manager wants. */
+  asGiven?: boolean;
 }
 
 export interface Decoded {
@@ -27,7 +29,7 @@ export const STRICT_PROBLEMS_MAX = 100;
 
 /** ApiError 400 BadRequest for wrong types, and under Strict for unknown and duplicate fields. */
 export function decodeObject(value: unknown, typeName: string, options: DecodeOptions): Decoded {
-  const decoder = new Decoder();
+  const decoder = new Decoder(options.asGiven === true);
   let object: Record<string, unknown>;
   try {
     object = decoder.struct(typeOf(typeName), value);
@@ -65,10 +67,15 @@ function shortName(typeName: string): string {
 
 class Decoder {
   readonly unknown: string[] = [];
+  readonly #asGiven: boolean;
   /** Field names, list positions and map keys (in a list of one) from the root to here. */
   readonly #path: (string | number | [mapKey: string])[] = [];
   /** The struct whose field is being read, for the message. */
   #struct = '';
+
+  constructor(asGiven: boolean) {
+    this.#asGiven = asGiven;
+  }
 
   struct(type: TypeFacts, value: unknown): Record<string, unknown> {
     if (!isRecord(value)) throw this.#wrongType(value, goType(type.name));
@@ -79,12 +86,12 @@ class Decoder {
       const given = value[field.name];
       if (given === undefined || given === null) {
         const zero = zeroOf(field);
-        if (zero !== undefined) result[field.name] = zero;
+        if (zero !== undefined && !this.#asGiven) result[field.name] = zero;
         continue;
       }
       this.#path.push(field.name);
       const decoded = this.#field(field, given);
-      if (!isOmitted(field, decoded)) result[field.name] = decoded;
+      if (this.#asGiven || !isOmitted(field, decoded)) result[field.name] = decoded;
       this.#path.pop();
     }
     for (const key of Object.keys(value)) if (!type.byName.has(key)) this.#noteUnknown(key);

@@ -6,14 +6,18 @@ import { decodeProtobuf } from '#src/api/protobuf.ts';
 import type { HttpRequest } from '#src/ports/http.ts';
 import type { PatchType } from '#src/registry/client.ts';
 import { badRequest } from '#src/registry/refusals.ts';
-import { isFault } from '#src/std/fault.ts';
+import { isFault, messageOf } from '#src/std/fault.ts';
 import { parseStrictJson, type ParsedJson } from '#src/std/strict-json.ts';
+import { parseDocument } from 'yaml';
 
 /** Kubernetes' limit for request bodies. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024;
 export const BODY_TIMEOUT_MS = 30_000;
 
 const JSON_TYPE = 'application/json';
+const YAML_TYPE = 'application/yaml';
+/** An alias may stand for a large part of a document. */
+const YAML_ALIASES_MAX = 100;
 const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 const DELETE_OPTIONS_TYPE = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
 
@@ -21,6 +25,7 @@ const PATCH_TYPES: Record<string, PatchType> = {
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
 };
 
 export interface ExpectedBody {
@@ -63,6 +68,34 @@ export function parseJson(bytes: Uint8Array | string): ParsedJson {
   }
 }
 
+/** JSON is the subset that most clients send; the rest goes through a real parser. @throws ApiError 400. */
+export function parseYaml(bytes: Uint8Array): ParsedJson {
+  const text = new TextDecoder().decode(bytes);
+  if (text.trimStart().startsWith('{')) {
+    try {
+      return parseStrictJson(text);
+    } catch (error) {
+      // A flow mapping of YAML begins like an object of JSON.
+      if (!isFault(error)) throw error;
+    }
+  }
+  const document = parseDocument(text, { uniqueKeys: true });
+  const [problem] = document.errors;
+  if (problem !== undefined) throw notYaml(problem.message);
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: YAML_ALIASES_MAX });
+  } catch (error) {
+    throw notYaml(messageOf(error));
+  }
+  // Through our own parser, so that the rest of the server sees the same values as from JSON.
+  return parseJson(JSON.stringify(value ?? null));
+}
+
+function notYaml(why: string): ApiError {
+  return badRequest(`error converting YAML to JSON: ${why.split('\n')[0] ?? ''}`);
+}
+
 /** @throws ApiError 400 for what cannot be read or is another kind, 413, 415. */
 export async function readObjectBody(
   request: HttpRequest,
@@ -70,8 +103,8 @@ export async function readObjectBody(
   fieldValidation: FieldValidation,
 ): Promise<{ object: KubeObject; warnings: string[] }> {
   const type = mediaTypeOf(request);
-  if (type !== '' && type !== JSON_TYPE && type !== PROTOBUF_TYPE) {
-    throw unsupportedMediaType([JSON_TYPE, PROTOBUF_TYPE]);
+  if (type !== '' && type !== JSON_TYPE && type !== YAML_TYPE && type !== PROTOBUF_TYPE) {
+    throw unsupportedMediaType([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
   }
   const bytes = await readBody(request);
   if (type === PROTOBUF_TYPE) {
@@ -79,7 +112,7 @@ export async function readObjectBody(
     requireKind(object, expected);
     return { object, warnings: [] };
   }
-  const parsed = parseJson(bytes);
+  const parsed = type === YAML_TYPE ? parseYaml(bytes) : parseJson(bytes);
   requireRecord(parsed.value);
   requireKind(parsed.value as KubeObject, expected);
   const decoded: Decoded = decodeObject(parsed.value, expected.typeName, {
@@ -123,7 +156,8 @@ export async function readPatchBody(
     const accepted = Object.entries(PATCH_TYPES).filter(([, known]) => allowed.includes(known));
     throw unsupportedMediaType(accepted.map(([name]) => name));
   }
-  const parsed = parseJson(await readBody(request));
+  const bytes = await readBody(request);
+  const parsed = type === 'apply' ? parseYaml(bytes) : parseJson(bytes);
   if (type === 'json') {
     if (!Array.isArray(parsed.value)) throw badRequest('a JSON patch must be an array of operations');
   } else {

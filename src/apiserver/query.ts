@@ -71,7 +71,8 @@ export function writeOptions(
     const message = `Unsupported value: ${JSON.stringify(fieldValidation)}: supported values: "", "Ignore", "Strict", "Warn"`;
     throw refusedOption(kind, { reason: 'FieldValueNotSupported', field: 'fieldValidation', message });
   }
-  return { dryRun, fieldValidation, ...(fieldManager === undefined ? {} : { fieldManager }) };
+  const force = booleanOf(query, 'force');
+  return compact({ dryRun, fieldValidation, fieldManager, force });
 }
 
 export function isDryRun(values: readonly string[], kind: string): boolean {

@@ -28,7 +28,7 @@ export interface ResourceContext {
   frames: FrameCache;
 }
 
-const ALL_PATCHES: readonly PatchType[] = ['json', 'merge', 'strategic'];
+const ALL_PATCHES: readonly PatchType[] = ['json', 'merge', 'strategic', 'apply'];
 /** Kubernetes closes watches after 30 to 60 minutes when the client names no time. */
 const WATCH_TIMEOUT_SECONDS_DEFAULT = 1800;
 
@@ -181,7 +181,7 @@ async function answerPatch(call: Call, place: Place): Promise<void> {
   const options = writeOptions(exchange.query, 'PatchOptions');
   const patch = await readPatchBody(exchange.request, ALL_PATCHES);
   const answer = await verbs.patch(kind, place, { ...patch, fieldValidation: options.fieldValidation }, options);
-  sendWritten(call, 200, answer, []);
+  sendWritten(call, answer.outcome === 'created' ? 201 : 200, answer, []);
 }
 
 function sendWritten(call: Call, status: number, answer: WriteAnswer, warnings: string[]): void {

@@ -5,6 +5,10 @@ import type { Configuration, ConfigurationChange, NodeId } from './types.ts';
 
 export const MEMBERS_MAX = 64;
 export const VOTERS_MAX = 7;
+/** Of the reason of a change, in characters. */
+export const REASON_LENGTH_MAX = 200;
+/** Ids of removed members that are remembered; the certificate of one that is forgotten has long run out. */
+export const REMOVED_MAX = 256;
 
 export const EMPTY_CONFIGURATION: Configuration = { voters: [], votersOutgoing: [], learners: [], addresses: {} };
 
@@ -65,40 +69,64 @@ function refuse(message: string): never {
 }
 
 /** Voters change through a joint configuration, the rest at once. Faults: RAFT_BAD_CHANGE. */
-export function nextConfiguration(current: Configuration, change: ConfigurationChange): Configuration {
-  assert(!isJoint(current), 'a change while another is under way');
-  const { voters, learners, addresses } = current;
+export function nextConfiguration(before: Configuration, change: ConfigurationChange): Configuration {
+  assert(!isJoint(before), 'a change while another is under way');
+  const { reason: _old, ...rest } = before;
+  const { reason } = change;
+  if ((reason?.length ?? 0) > REASON_LENGTH_MAX)
+    refuse(`a reason of ${reason?.length} characters; the limit is ${REASON_LENGTH_MAX}`);
+  const current: Configuration = reason === undefined ? rest : { ...rest, reason };
+  const { voters, learners } = current;
+  if (change.type === 'setVoters') {
+    const wanted = new Set(change.voters);
+    for (const id of wanted) requireMember(current, id);
+    const former = voters.filter((id) => !wanted.has(id));
+    return joint(current, [...wanted], [...learners.filter((id) => !wanted.has(id)), ...former]);
+  }
   const { id } = change;
   const without = (list: NodeId[]): NodeId[] => list.filter((member) => member !== id);
-  const joint = (nextVoters: NodeId[], nextLearners: NodeId[]): Configuration => {
-    if (nextVoters.length === 0) refuse(`'${id}' is the last voter; a cluster without voters cannot decide anything`);
-    if (nextVoters.length > VOTERS_MAX) refuse(`a cluster has at most ${VOTERS_MAX} voters`);
-    return { voters: nextVoters, votersOutgoing: voters, learners: nextLearners, addresses };
-  };
   switch (change.type) {
     case 'addLearner':
       if (membersOf(current).includes(id)) refuse(`'${id}' is a member already`);
+      if (current.removed?.includes(id)) refuse(`'${id}' was removed, and ids never come back; join under another id`);
       if (membersOf(current).length >= MEMBERS_MAX) refuse(`a cluster has at most ${MEMBERS_MAX} members`);
-      return { ...current, learners: [...learners, id], addresses: { ...addresses, [id]: change.address } };
+      return { ...current, learners: [...learners, id], addresses: { ...current.addresses, [id]: change.address } };
     case 'promote':
       if (!learners.includes(id)) refuse(`'${id}' is no learner`);
-      return joint([...voters, id], without(learners));
+      return joint(current, [...voters, id], without(learners));
     case 'demote':
       if (!voters.includes(id)) refuse(`'${id}' is no voter`);
-      return joint(without(voters), [...learners, id]);
-    case 'remove':
-      if (!membersOf(current).includes(id)) refuse(`'${id}' is no member`);
-      if (voters.includes(id)) return joint(without(voters), learners);
-      return leaveJoint({ ...current, learners: without(learners) });
+      return joint(current, without(voters), [...learners, id]);
+    case 'remove': {
+      requireMember(current, id);
+      const next = { ...current, removed: [...(current.removed ?? []), id].slice(-REMOVED_MAX) };
+      if (voters.includes(id)) return joint(next, without(voters), learners);
+      return leaveJoint({ ...next, learners: without(learners) });
+    }
     case 'setAddress':
-      if (!membersOf(current).includes(id)) refuse(`'${id}' is no member`);
-      return { ...current, addresses: { ...addresses, [id]: change.address } };
+      requireMember(current, id);
+      return { ...current, addresses: { ...current.addresses, [id]: change.address } };
   }
 }
 
+function requireMember(configuration: Configuration, id: NodeId): void {
+  if (!membersOf(configuration).includes(id)) refuse(`'${id}' is no member`);
+}
+
+function joint(before: Configuration, voters: NodeId[], learners: NodeId[]): Configuration {
+  if (voters.length === 0) {
+    const last = before.voters.map((id) => `'${id}'`).join(', ');
+    refuse(`${last} is the last voter; a cluster without voters cannot decide anything`);
+  }
+  if (voters.length > VOTERS_MAX) refuse(`a cluster has at most ${VOTERS_MAX} voters`);
+  const same = voters.length === before.voters.length && voters.every((id) => before.voters.includes(id));
+  if (same) return { ...before, voters, learners };
+  return { ...before, voters, votersOutgoing: before.voters, learners };
+}
+
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
-  const { voters, votersOutgoing, learners, addresses } = configuration;
-  return new TextEncoder().encode(JSON.stringify({ voters, votersOutgoing, learners, addresses }));
+  const { voters, votersOutgoing, learners, addresses, reason, removed } = configuration;
+  return new TextEncoder().encode(JSON.stringify({ voters, votersOutgoing, learners, addresses, reason, removed }));
 }
 
 export function decodeConfiguration(data: Uint8Array): Configuration {

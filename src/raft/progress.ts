@@ -60,6 +60,13 @@ export function accept(progress: Progress, index: number): boolean {
   return isNews;
 }
 
+/** The member has lost entries that it had acknowledged, all behind `agreeIndex`. */
+export function forget(progress: Progress, agreeIndex: number): void {
+  if (progress.replication.state === 'snapshot' || agreeIndex >= progress.matchIndex) return;
+  progress.matchIndex = agreeIndex;
+  becomeProbe(progress);
+}
+
 /** A refused append; false when the refusal is older than what is known since. */
 export function reject(progress: Progress, rejectedIndex: number, agreeIndex: number): boolean {
   const { state } = progress.replication;

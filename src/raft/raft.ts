@@ -24,8 +24,9 @@ import { checkState } from './invariants.ts';
 import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { RaftMark } from './marks.ts';
+import type { RaftMutation } from './mutations.ts';
 import { accept, becomeProbe, type Progress } from './progress.ts';
-import { ReadRounds } from './reads.ts';
+import { ReadRounds, type ReadRequest } from './reads.ts';
 import { Replication } from './replication.ts';
 import type {
   Configuration,
@@ -40,9 +41,6 @@ import type {
 } from './types.ts';
 import { Writes } from './writes.ts';
 
-/** Test-only: the traps that the simulator has to find when they are planted. */
-export type RaftMutation = 'commit-old-term-by-counting' | 'vote-not-durable' | 'ack-before-sync';
-
 export interface RaftConfig {
   /** Ticks of silence before an election; each wait is drawn from [n, 2n). */
   electionTimeoutTicks: number;
@@ -53,8 +51,19 @@ export interface RaftConfig {
   inflightBytesMax: number;
   /** Proposals are refused above this many bytes not yet committed. */
   uncommittedBytesMax: number;
+  /**
+   * How reads are confirmed: by a round of heartbeats, or under the leader's lease (thesis §6.4.1), which rests on
+   * clocks that run at about the same speed. All members must agree: with 'lease' a restarted one refuses votes
+   * for an election timeout, since it does not know whom it had heard of. The caller tells the time (`passTime`).
+   */
+  readMode?: 'index' | 'lease';
+  /** Of a lease, from the sending of the heartbeat that a quorum confirmed; below the shortest election timeout. */
+  leaseMs?: number;
   mutations?: ReadonlySet<RaftMutation>;
 }
+
+/** A slow disk or network may lengthen the election timeout up to this many times the configured one. */
+export const ELECTION_STRETCH_MAX = 4;
 
 export const RAFT_DEFAULTS: RaftConfig = {
   electionTimeoutTicks: 10,
@@ -70,7 +79,13 @@ export interface RaftOptions {
   config: RaftConfig;
   /** Uniform integer in [0, bound); for election timeouts. */
   randomBelow: (bound: number) => number;
-  recovered: { hardState: HardState | undefined; snapshot: SnapshotMeta | undefined; entries: Entry[] };
+  recovered: {
+    hardState: HardState | undefined;
+    snapshot: SnapshotMeta | undefined;
+    entries: Entry[];
+    /** Entries up to here may have been acknowledged by this member, and its disk has lost some (see `impaired`). */
+    repairTo?: number | undefined;
+  };
   /** For the simulator's coverage. */
   mark?: ((mark: RaftMark) => void) | undefined;
 }
@@ -94,6 +109,9 @@ export function bootstrapState(configuration: Configuration): { hardState: HardS
 /** Read ids of one incarnation, and how many incarnations are told apart: together below 2^53. */
 const READ_IDS = 2 ** 32;
 const READ_BASES = 2 ** 20;
+
+export type { RaftMutation } from './mutations.ts';
+export { RAFT_MUTATIONS } from './mutations.ts';
 
 export class Raft {
   readonly id: NodeId;
@@ -126,6 +144,17 @@ export class Raft {
   #transferee: NodeId | undefined;
   #transferElapsed = 0;
   #uncommittedBytes = 0;
+  /** Of this member; see setElectionTimeout. */
+  #electionTicks: number;
+  readonly #repairTo: number;
+  /**
+   * In lease mode: before this tick it votes for nobody, itself included, whatever it thinks of its leader (a closed
+   * link is a hint for elections, but the leader may still count on what this member had confirmed).
+   */
+  #promisedTick = 0;
+  #nowMs = 0;
+  /** A transfer was tried in this term: its message may still come, and its candidate breaks a lease. */
+  #leaseGivenUp = false;
 
   readonly #reads = new ReadRounds();
   /** Ids of the caller begin anew with the process; an answer to the process before must not fit (A3.5). */
@@ -143,14 +172,25 @@ export class Raft {
   readonly #writes = new Writes();
 
   constructor(options: RaftOptions) {
-    const { hardState, snapshot, entries } = options.recovered;
+    const { hardState, snapshot, entries, repairTo } = options.recovered;
     this.id = options.id;
     this.config = options.config;
+    this.#electionTicks = options.config.electionTimeoutTicks;
+    this.#repairTo = repairTo ?? 0;
+    // Of whom it had heard before the restart it does not know.
+    if (options.config.readMode === 'lease' && hardState !== undefined && !this.#has('vote-within-lease'))
+      this.#promisedTick = this.#electionTicks;
     this.#randomBelow = options.randomBelow;
     this.#mark = options.mark ?? (() => undefined);
     this.#readBase = options.randomBelow(READ_BASES) * READ_IDS;
-    this.log = new RaftLog(snapshot, entries);
-    this.#replication = new Replication({ log: this.log, limits: this.config, outbox: this.#outbox, office: this });
+    this.log = new RaftLog(snapshot, entries, { keepsCutConfigurations: this.#has('configuration-not-rolled-back') });
+    this.#replication = new Replication({
+      log: this.log,
+      limits: this.config,
+      outbox: this.#outbox,
+      office: this,
+      mutations: options.config.mutations,
+    });
     this.currentTerm = Math.max(hardState?.currentTerm ?? 0, this.log.lastTerm);
     this.votedFor = hardState?.currentTerm === this.currentTerm ? hardState.votedFor : undefined;
     this.appliedIndex = snapshot?.index ?? 0;
@@ -160,15 +200,33 @@ export class Raft {
     checkState(this);
   }
 
+  #has(mutation: RaftMutation): boolean {
+    return this.config.mutations?.has(mutation) === true;
+  }
+
+  /** Of the configuration in force; of a joint one both majorities. */
+  #quorum(holds: (id: NodeId) => boolean): boolean {
+    if (this.#has('joint-single-majority')) return hasQuorum({ ...this.configuration, votersOutgoing: [] }, holds);
+    return hasQuorum(this.configuration, holds);
+  }
+
   get configuration(): Configuration {
     return this.log.configuration;
   }
 
   /** Whether a leader of this term is known to be alive: votes are refused meanwhile (thesis §6.4.1 and §4.2.3). */
   get hearsLeader(): boolean {
-    return (
-      this.leader !== undefined && (this.role === 'leader' || this.#electionElapsed < this.config.electionTimeoutTicks)
-    );
+    return this.leader !== undefined && (this.role === 'leader' || this.#electionElapsed < this.#electionTicks);
+  }
+
+  /**
+   * What this member had acknowledged up to `repairTo` is not all on its disk any more (reference/raft.md A3.18).
+   * Until the leader has refilled it, it neither votes nor stands: every election then needs a majority of the
+   * others, and that has met each majority which ever committed an entry in somebody else than this member.
+   * What it writes meanwhile is durable and counts as any other's.
+   */
+  get impaired(): boolean {
+    return this.commitIndex < this.#repairTo;
   }
 
   /** Ticks since the last contact of the leader, or of a quorum when this is the leader. */
@@ -182,7 +240,43 @@ export class Raft {
 
   // ── inputs ──────────────────────────────────────────────────────────────────────────────────
 
-  tick(): void {
+  /** Some ticks of time; as many calls with one each would do. */
+  tick(count = 1): void {
+    for (let i = 0; i < count; i += 1) this.#tickOnce();
+    checkState(this);
+  }
+
+  /** Ticks until a tick has something to do; a caller may let that many pass in one. At least 1. */
+  ticksUntilDue(): number {
+    const due =
+      this.role === 'leader'
+        ? this.config.heartbeatTicks - this.#heartbeatElapsed
+        : this.#electionTimeout - this.#electionElapsed;
+    return Math.max(1, due);
+  }
+
+  /**
+   * Monotonic milliseconds, never ahead of the true time; told before ticks, reads and messages by whoever uses
+   * leases. A lease begins with the heartbeat that was sent, so a time that is told late only shortens it.
+   */
+  passTime(nowMs: number): void {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+  }
+
+  /**
+   * How long silence must last before an election, in ticks, for members that see slow disks or links; between the
+   * configured timeout and ELECTION_STRETCH_MAX times it. Leases rest on the configured one, the shortest.
+   */
+  setElectionTimeout(ticks: number): void {
+    const { electionTimeoutTicks: base } = this.config;
+    this.#electionTicks = Math.min(Math.max(base, Math.round(ticks)), base * ELECTION_STRETCH_MAX);
+  }
+
+  get electionTicks(): number {
+    return this.#electionTicks;
+  }
+
+  #tickOnce(): void {
     this.#tick += 1;
     if (this.role === 'leader') this.#tickLeader();
     else {
@@ -191,10 +285,9 @@ export class Raft {
         this.#resetElection();
         // Also where nobody stands: who still believes in a silent leader refuses its vote (A3.11).
         this.leader = undefined;
-        if (this.#mayCampaign()) this.#campaign('pre');
+        if (this.#mayCampaign() && this.#tick >= this.#promisedTick) this.#campaign('pre');
       }
     }
-    checkState(this);
   }
 
   receive(from: NodeId, message: Message): void {
@@ -216,6 +309,8 @@ export class Raft {
         this.#followLeader(from);
         this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
         this.#outbox.send(from, { type: 'heartbeatReply', term: this.currentTerm, context: message.context });
+        // The leader may believe that we have everything, and then nothing would be sent.
+        if (this.impaired) this.#refuseFrom(from, this.log.lastIndex);
         break;
       case 'heartbeatReply':
         this.#onHeartbeatReply(from, message.context);
@@ -228,7 +323,9 @@ export class Raft {
         if (this.role === 'leader') this.#takeRead(from, message.id);
         break;
       case 'readIndexReply':
-        if (message.id >= this.#readBase && message.id < this.#readBase + READ_IDS)
+        if (this.#has('read-answer-of-old-life'))
+          this.#outbox.confirmRead({ id: message.id % READ_IDS, index: message.index });
+        else if (message.id >= this.#readBase && message.id < this.#readBase + READ_IDS)
           this.#outbox.confirmRead({ id: message.id - this.#readBase, index: message.index });
         break;
     }
@@ -255,9 +352,10 @@ export class Raft {
   proposeConfiguration(change: ConfigurationChange): Proposal {
     if (this.role !== 'leader') return { accepted: false, reason: 'notLeader', leader: this.leader };
     if (this.#transferee !== undefined) return { accepted: false, reason: 'transferring', leader: this.id };
-    if (this.commitIndex < this.#termStartIndex)
+    const careless = this.#has('change-before-commit') && !isJoint(this.configuration);
+    if (this.commitIndex < this.#termStartIndex && !careless)
       return { accepted: false, reason: 'termNotCommitted', leader: this.id };
-    if (this.log.configurationIndex > this.commitIndex || isJoint(this.configuration)) {
+    if ((!careless && this.log.configurationIndex > this.commitIndex) || isJoint(this.configuration)) {
       return { accepted: false, reason: 'changeInFlight', leader: this.id };
     }
     return this.#appendConfiguration(nextConfiguration(this.configuration, change));
@@ -277,13 +375,15 @@ export class Raft {
       return false;
     this.#transferee = to;
     this.#transferElapsed = 0;
+    // Before the message leaves: the heir may be elected while we still think that nobody can be (A3.6).
+    if (!this.#has('lease-through-transfer')) this.#leaseGivenUp = true;
     this.#finishTransfer(to);
     return true;
   }
 
   /** This ready, and all before it, are durable. */
   persisted(readyId: number): void {
-    const ownVoteTerm = this.#writes.end(readyId, this.log);
+    const ownVoteTerm = this.#writes.end(readyId, this.log, { anyTerm: this.#has('append-aba') });
     // Our own vote counts once it is on disk, like any other (Raft §5.2).
     if (ownVoteTerm === this.currentTerm && this.role === 'candidate') {
       this.#votes.set(this.id, true);
@@ -314,14 +414,14 @@ export class Raft {
     this.#followLeader(from);
     // It may be older than what we have by now (etcd #18055); what our log holds we only learn to be committed.
     if (this.log.matches(meta.index, meta.term)) this.#commitTo(meta.index);
-    if (meta.index > this.commitIndex) return true;
+    if (meta.index > this.commitIndex || this.#has('stale-snapshot-installed')) return true;
     this.#reply(from, { rejected: false, index: this.commitIndex });
     return false;
   }
 
   /** A received snapshot is durable and restored. */
   snapshotInstalled(from: NodeId, meta: SnapshotMeta): void {
-    if (meta.index > this.commitIndex) {
+    if (meta.index > this.commitIndex || this.#has('stale-snapshot-installed')) {
       this.log.restore(meta);
       this.#unstable = this.#unstable.filter(
         (entry) => this.log.matches(entry.index, entry.term) && entry.index > meta.index,
@@ -347,11 +447,9 @@ export class Raft {
     if (progress?.replication.state === 'replicate') becomeProbe(progress);
     if (id === this.leader && this.role === 'follower') {
       // A hint only: shorten the wait, let pre-vote decide.
-      this.#electionElapsed = Math.max(this.#electionElapsed, this.config.electionTimeoutTicks);
-      this.#electionTimeout = Math.min(
-        this.#electionTimeout,
-        this.config.electionTimeoutTicks + 1 + this.#randomBelow(Math.max(1, this.config.electionTimeoutTicks >> 1)),
-      );
+      const ticks = this.#electionTicks;
+      this.#electionElapsed = Math.max(this.#electionElapsed, ticks);
+      this.#electionTimeout = Math.min(this.#electionTimeout, ticks + 1 + this.#randomBelow(Math.max(1, ticks >> 1)));
     }
   }
 
@@ -403,7 +501,7 @@ export class Raft {
   /** Raft §5.1: a higher term makes a follower, a lower one is refused. False: the message is done with. */
   #admitTerm(from: NodeId, message: Message): boolean {
     if (message.term > this.currentTerm) {
-      if (message.type === 'vote' && !message.transfer && this.hearsLeader) {
+      if (message.type === 'vote' && !message.transfer && this.hearsLeader && !this.#has('vote-under-live-leader')) {
         this.#mark('raft: vote refused under a live leader');
         return false;
       }
@@ -439,7 +537,7 @@ export class Raft {
 
   #resetElection(): void {
     this.#electionElapsed = 0;
-    this.#electionTimeout = this.config.electionTimeoutTicks + this.#randomBelow(this.config.electionTimeoutTicks);
+    this.#electionTimeout = this.#electionTicks + this.#randomBelow(this.#electionTicks);
   }
 
   #becomeFollower(term: number, leader: NodeId | undefined): void {
@@ -464,6 +562,8 @@ export class Raft {
     if (this.role !== 'follower') this.#becomeFollower(this.currentTerm, from);
     this.leader = from;
     this.#electionElapsed = 0;
+    if (this.config.readMode === 'lease' && !this.#has('vote-within-lease'))
+      this.#promisedTick = this.#tick + this.config.electionTimeoutTicks;
   }
 
   // ── elections ───────────────────────────────────────────────────────────────────────────────
@@ -473,6 +573,7 @@ export class Raft {
    * has this entry, and then nobody else can be elected (Ongaro thesis §4.2.2).
    */
   #mayCampaign(): boolean {
+    if (this.impaired && !this.#has('damaged-member-votes')) return false;
     return this.log.configurationsSince(this.commitIndex).some((one) => isVoter(one, this.id));
   }
 
@@ -482,6 +583,11 @@ export class Raft {
     this.#campaignTransfer = kind === 'transfer';
     if (kind === 'pre') {
       this.role = 'preCandidate';
+      if (this.#has('pre-vote-raises-term')) {
+        this.currentTerm += 1;
+        this.votedFor = undefined;
+        this.#hardStateDirty = true;
+      }
       this.#votes.set(this.id, true);
     } else {
       this.role = 'candidate';
@@ -507,7 +613,8 @@ export class Raft {
   }
 
   #onVote(from: NodeId, message: Message & { type: 'vote' }): void {
-    const upToDate = this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    const fits = this.#has('vote-for-shorter-log') || this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    const upToDate = fits && this.#mayVote(message);
     if (message.preVote) {
       const granted = upToDate && message.term > this.currentTerm && !this.hearsLeader;
       this.#outbox.sendAfterPersist(from, {
@@ -527,8 +634,16 @@ export class Raft {
       this.#resetElection();
     }
     const reply: Message = { type: 'voteReply', term: this.currentTerm, preVote: false, granted };
-    if (this.config.mutations?.has('vote-not-durable')) this.#outbox.send(from, reply);
+    if (this.#has('vote-not-durable')) this.#outbox.send(from, reply);
     else this.#outbox.sendAfterPersist(from, reply);
+  }
+
+  #mayVote({ transfer }: Message & { type: 'vote' }): boolean {
+    if (this.#has('damaged-member-votes')) return true;
+    if (this.#has('learner-refuses-vote') && !isVoter(this.configuration, this.id)) return false;
+    if (this.impaired) this.#mark('raft: no vote of a damaged member');
+    // A leader that hands over has given up its lease.
+    return !this.impaired && (this.#tick >= this.#promisedTick || transfer);
   }
 
   #onVoteReply(from: NodeId, message: Message & { type: 'voteReply' }): void {
@@ -540,7 +655,7 @@ export class Raft {
   }
 
   #countVotes(): void {
-    if (hasQuorum(this.configuration, (id) => this.#votes.get(id) === true)) {
+    if (this.#quorum((id) => this.#votes.get(id) === true)) {
       if (this.role === 'preCandidate') this.#campaign('real');
       else if (this.role === 'candidate') this.#becomeLeader();
     } else if (isLost(this.configuration, (id) => this.#votes.get(id) === false)) {
@@ -554,6 +669,7 @@ export class Raft {
     this.#heartbeatElapsed = 0;
     this.#uncommittedBytes = this.log.bytesAfter(this.commitIndex);
     this.#reads.reset();
+    this.#leaseGivenUp = false;
     this.#replication.progress.clear();
     this.#replication.syncMembers(this.#tick);
     this.#termStartIndex = this.log.lastIndex + 1;
@@ -568,21 +684,21 @@ export class Raft {
       this.#heartbeatElapsed = 0;
       this.#heartbeatDue = true;
     }
-    const limit = 2 * this.config.electionTimeoutTicks;
+    const limit = 2 * this.#electionTicks;
     const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
-    if (!hasQuorum(this.configuration, alive)) {
+    if (!this.#quorum(alive)) {
       this.#mark('raft: leader stepped down without a quorum');
       this.#becomeFollower(this.currentTerm, undefined);
       return;
     }
     if (this.#transferee !== undefined) {
       this.#transferElapsed += 1;
-      if (this.#transferElapsed >= this.config.electionTimeoutTicks) this.#transferee = undefined;
+      if (this.#transferElapsed >= this.#electionTicks) this.#transferee = undefined;
     }
   }
 
   #finishTransfer(to: NodeId): void {
-    if (this.progress.get(to)?.matchIndex === this.log.lastIndex)
+    if (this.progress.get(to)?.matchIndex === this.log.lastIndex || this.#has('transfer-to-laggard'))
       this.#outbox.send(to, { type: 'timeoutNow', term: this.currentTerm });
   }
 
@@ -596,7 +712,7 @@ export class Raft {
       if (entry.type === 'configuration') this.#replication.syncMembers(this.#tick);
     }
     this.#appendDue = true;
-    if (this.config.mutations?.has('ack-before-sync')) {
+    if (this.#has('ack-before-sync')) {
       this.log.persistedIndex = this.log.lastIndex;
       this.#advanceCommit();
     }
@@ -609,10 +725,11 @@ export class Raft {
   }
 
   #sendAppends(): void {
-    if (this.#reads.begin(this.commitIndex)) {
+    if (this.#holdsLease()) this.#answerReads(this.commitIndex, this.#reads.takeNext());
+    if (this.#reads.begin(this.commitIndex, this.#nowMs)) {
       this.#heartbeatDue = true;
       this.#confirmReads();
-    }
+    } else if (this.#heartbeatDue && this.config.readMode === 'lease') this.#reads.beginLeaseRound(this.#nowMs);
     if (this.#appendDue) this.#replication.sendToAll();
     if (this.#heartbeatDue) this.#replication.sendHeartbeats(this.#reads.context);
     this.#appendDue = false;
@@ -621,8 +738,15 @@ export class Raft {
 
   #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
     const reply: Message = { type: 'appendReply', term: this.currentTerm, hintIndex: 0, hintTerm: 0, ...answer };
-    if (this.config.mutations?.has('ack-before-sync')) this.#outbox.send(to, reply);
+    if (answer.rejected && this.impaired) reply.impaired = true;
+    if (this.#has('ack-before-sync')) this.#outbox.send(to, reply);
     else this.#outbox.sendAfterPersist(to, reply);
+  }
+
+  /** The logs may agree up to here; the leader sends from there on. */
+  #refuseFrom(from: NodeId, hintIndex: number): void {
+    const hintTerm = this.log.termAt(hintIndex) ?? 0;
+    this.#reply(from, { rejected: true, index: hintIndex + 1, hintIndex, hintTerm });
   }
 
   #onAppend(from: NodeId, message: Message & { type: 'append' }): void {
@@ -636,19 +760,21 @@ export class Raft {
       return;
     }
     // Raft §5.3: cut only at an entry that really conflicts; a shorter, older message cuts nothing.
-    const firstNew = entries.findIndex((entry) => !this.log.matches(entry.index, entry.term));
+    const firstNew = this.#has('truncate-on-stale-append')
+      ? Math.min(0, entries.length - 1)
+      : entries.findIndex((entry) => !this.log.matches(entry.index, entry.term));
     if (firstNew >= 0) {
       const fresh = entries.slice(firstNew);
       const at = fresh[0]?.index ?? 0;
       if (at <= this.log.lastIndex) {
         this.#mark('raft: entries cut by another leader');
         this.log.truncateFrom(at, this.commitIndex);
-        this.#writes.cutFrom(at, this.log);
+        if (!this.#has('append-aba')) this.#writes.cutFrom(at, this.log);
         this.#unstable = this.#unstable.filter((entry) => entry.index < at);
       }
       this.log.append(fresh);
       this.#unstable.push(...fresh);
-      if (this.config.mutations?.has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
+      if (this.#has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
     }
     const lastNew = Math.max(this.commitIndex, prevIndex + message.entries.length);
     this.#commitTo(Math.min(message.commitIndex, lastNew));
@@ -685,13 +811,19 @@ export class Raft {
 
   /** Leader: commit what a quorum has durably. */
   #advanceCommit(): void {
-    const index = quorumIndex(this.configuration, (id) =>
-      id === this.id ? this.log.persistedIndex : (this.progress.get(id)?.matchIndex ?? 0),
+    const counted = this.#has('joint-single-majority')
+      ? { ...this.configuration, votersOutgoing: [] }
+      : this.configuration;
+    const index = quorumIndex(counted, (id) =>
+      id === this.id
+        ? this.#has('leader-counts-unsynced')
+          ? this.log.lastIndex
+          : this.log.persistedIndex
+        : (this.progress.get(id)?.matchIndex ?? 0),
     );
     // Count replicas only for entries of our own term: an older entry on a majority can still be
     // overwritten (Raft §5.4.2, figure 8).
-    const ownTerm =
-      this.log.termAt(index) === this.currentTerm || this.config.mutations?.has('commit-old-term-by-counting');
+    const ownTerm = this.log.termAt(index) === this.currentTerm || this.#has('commit-old-term-by-counting');
     if (index > this.commitIndex && ownTerm) this.#commitTo(index);
   }
 
@@ -707,7 +839,7 @@ export class Raft {
     if (this.commitIndex >= this.#termStartIndex) this.#reads.termCommitted();
     if (this.log.configurationIndex > this.commitIndex) return;
     if (isJoint(this.configuration)) this.#appendConfiguration(leaveJoint(this.configuration));
-    else if (!isVoter(this.configuration, this.id)) this.#leaveOffice();
+    else if (!isVoter(this.configuration, this.id) && !this.#has('removed-leader-stays')) this.#leaveOffice();
   }
 
   /** A leader that removed itself: the members learn of the commit, then someone else leads. */
@@ -721,20 +853,35 @@ export class Raft {
   // ── reads (thesis §6.4) ─────────────────────────────────────────────────────────────────────
 
   #takeRead(from: NodeId, id: number): void {
-    this.#reads.take({ from, id }, { termCommitted: this.commitIndex >= this.#termStartIndex });
+    const termCommitted = this.commitIndex >= this.#termStartIndex || this.#has('read-before-noop');
+    this.#reads.take({ from, id }, { termCommitted });
   }
 
   #confirmReads(): void {
     const hasConfirmed = (id: NodeId, context: number): boolean =>
       id === this.id || (this.progress.get(id)?.readContext ?? 0) >= context;
+    const byQuorum = (context: number): boolean =>
+      this.#has('read-without-quorum') || this.#quorum((id) => hasConfirmed(id, context));
+    if (this.config.readMode === 'lease') this.#reads.renewLease(byQuorum);
+    for (const { index, requests } of this.#reads.confirmed(byQuorum)) this.#answerReads(index, requests);
+  }
+
+  #answerReads(index: number, requests: readonly ReadRequest[]): void {
     const term = this.currentTerm;
-    const rounds = this.#reads.confirmed((context) => hasQuorum(this.configuration, (id) => hasConfirmed(id, context)));
-    for (const { index, requests } of rounds) {
-      for (const { from, id } of requests) {
-        if (from === this.id) this.#outbox.confirmRead({ id, index });
-        else this.#outbox.send(from, { type: 'readIndexReply', term, id, index });
-      }
+    for (const { from, id } of requests) {
+      if (from === this.id) this.#outbox.confirmRead({ id, index });
+      else this.#outbox.send(from, { type: 'readIndexReply', term, id, index });
     }
+  }
+
+  /** Reads that came before an entry of this term was committed wait for it under a lease too (A3.4). */
+  #holdsLease(): boolean {
+    const { readMode, leaseMs = 0 } = this.config;
+    return (
+      readMode === 'lease' &&
+      !this.#leaseGivenUp &&
+      this.#reads.holdsLease(this.#nowMs, this.#has('lease-for-ever') ? Infinity : leaseMs)
+    );
   }
 }
 

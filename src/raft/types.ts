@@ -28,6 +28,10 @@ export type Configuration = {
   learners: NodeId[];
   /** Peer addresses (host:port) by id, of every member. */
   addresses: Record<NodeId, string>;
+  /** Why it was made, for people. */
+  reason?: string;
+  /** Ids that left and may not come back, oldest first: a copy of their disk would vote twice (A3.12). */
+  removed?: NodeId[];
 };
 
 export type SnapshotMeta = {
@@ -53,6 +57,8 @@ export type Message =
       /** Rejected: where the logs may still agree (the follower's last index of at most that term). */
       hintIndex: number;
       hintTerm: number;
+      /** Rejected by a member that has lost what it had acknowledged: what the leader knew of its log holds no more. */
+      impaired?: boolean;
     }
   /** `context` is the newest ReadIndex round; an answer confirms all rounds up to it. */
   | { type: 'heartbeat'; term: number; commitIndex: number; context: number }
@@ -63,12 +69,18 @@ export type Message =
 
 export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 
-export type ConfigurationChange =
+export type ConfigurationChange = (
   | { type: 'addLearner'; id: NodeId; address: string }
   | { type: 'promote'; id: NodeId }
   | { type: 'demote'; id: NodeId }
   | { type: 'remove'; id: NodeId }
-  | { type: 'setAddress'; id: NodeId; address: string };
+  | { type: 'setAddress'; id: NodeId; address: string }
+  /** Exactly these vote afterwards; voters not named stand by. All at once, through one joint configuration (Raft §6). */
+  | { type: 'setVoters'; voters: NodeId[] }
+) & {
+  /** Kept in the log with the change; at most REASON_LENGTH_MAX characters. */
+  reason?: string;
+};
 
 /** What the caller has to do now. Readies are persisted in the order they were given. */
 export type Ready = {

@@ -49,7 +49,10 @@ export interface ObjectWatch<T extends KubeObject = KubeObject> {
 
 export interface WriteOptions {
   dryRun?: boolean;
+  /** In managedFields; by default the name in the user agent. Server-side apply needs one. */
   fieldManager?: string;
+  /** Server-side apply takes fields that others manage. */
+  force?: boolean;
   /**
    * The fence of leader duties: the write happens only in an entry of this term (store condition entryTerm).
    * Refused with ApiError reason Conflict, cause FENCED.
@@ -63,7 +66,7 @@ export interface DeleteOptions extends WriteOptions {
   preconditions?: { uid?: string; resourceVersion?: string };
 }
 
-export type PatchType = 'json' | 'merge' | 'strategic';
+export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 
 export type BatchWrite =
   | { verb: 'create'; resource: ResourceRef; namespace?: string; object: KubeObject }

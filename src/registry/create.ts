@@ -2,6 +2,7 @@
 import { convertToStored } from '#src/api/convert.ts';
 import { applyDefaults } from '#src/api/defaults.ts';
 import type { Kind } from '#src/api/kinds.ts';
+import { managedAfterUpdate } from '#src/api/managed-fields/managed-fields.ts';
 import { deepCopy, formatTime } from '#src/api/metadata.ts';
 import { generatedName, GENERATED_SUFFIX_LENGTH } from '#src/api/names.ts';
 import type { KubeObject } from '#src/api/object.ts';
@@ -18,6 +19,7 @@ import { isNamespaceKind, openMarker, prepareNamespace, requireOpenNamespace } f
 import type { NamedObject } from './raw.ts';
 import { alreadyExists, badRequest } from './refusals.ts';
 import { claimAddresses, isServiceKind } from './services.ts';
+import { writerOf } from './writer.ts';
 
 /** Names tried for one generateName, as Kubernetes does since 1.30. */
 const GENERATE_NAME_TRIES_MAX = 8;
@@ -27,6 +29,9 @@ export interface CreateRequest {
   namespace: string | undefined;
   object: KubeObject;
   identity: Identity;
+  fieldManager?: string | undefined;
+  /** From server-side apply: `object` carries its managedFields already. */
+  applied?: boolean;
 }
 
 export function planCreate(core: RegistryCore, request: CreateRequest): Planner {
@@ -42,6 +47,9 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     admitCreate({ core, view, kind, identity: request.identity }, object);
     const causes = validateCreate(kind, object);
     if (causes.length > 0) throw invalid(kind, name, causes);
+    object.metadata.managedFields = request.applied
+      ? (request.object.metadata?.managedFields ?? [])
+      : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
     return planOf(core, { view, kind, object, conditions });
   };
 }

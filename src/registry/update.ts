@@ -2,6 +2,7 @@
 import { convertToStored } from '#src/api/convert.ts';
 import { applyDefaults } from '#src/api/defaults.ts';
 import type { Kind } from '#src/api/kinds.ts';
+import { managedAfterUpdate } from '#src/api/managed-fields/managed-fields.ts';
 import { deepCopy, deepEqual } from '#src/api/metadata.ts';
 import type { Namespace } from '#src/api/objects.ts';
 import { invalid, validateUpdate } from '#src/api/validation.ts';
@@ -18,6 +19,7 @@ import { objectOf, type NamedObject } from './raw.ts';
 import { badRequest, conflict, MODIFIED, notFound } from './refusals.ts';
 import { removalOf } from './removal.ts';
 import { claimAddresses, isServiceKind } from './services.ts';
+import { writerOf } from './writer.ts';
 
 export interface UpdateRequest {
   kind: Kind;
@@ -30,6 +32,9 @@ export interface UpdateRequest {
   produce: (current: NamedObject, view: StoreView) => { object: NamedObject; warnings: string[] };
   /** For kinds that PUT may create. */
   createInstead?: Planner;
+  fieldManager?: string | undefined;
+  /** Server-side apply: what is produced carries its managedFields already. */
+  isApply?: boolean;
   /** A PUT without resourceVersion; a patch is never one, it is planned anew from the newest state. */
   isPut: boolean;
 }
@@ -67,8 +72,27 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
     bumpGeneration(kind, updated, current);
     const causes = validateUpdate(kind, updated, current, request.subresource);
     if (causes.length > 0) throw invalid(kind, name, causes);
+    updated.metadata = {
+      ...updated.metadata,
+      managedFields: request.isApply
+        ? (produced.object.metadata.managedFields ?? [])
+        : managedOf(core, request, current, updated),
+    };
     return planOf({ request, key, value, current, updated, claims, warnings: produced.warnings });
   };
+}
+
+/** A write that changes nothing changes nobody's fields either. */
+function managedOf(
+  core: RegistryCore,
+  request: UpdateRequest,
+  current: NamedObject,
+  updated: NamedObject,
+): NonNullable<NamedObject['metadata']['managedFields']> {
+  const known = current.metadata.managedFields ?? [];
+  const { managedFields: _ours, ...metadata } = current.metadata;
+  if (deepEqual(withoutRevision(updated), withoutRevision({ ...current, metadata }))) return known;
+  return managedAfterUpdate(request.kind, current, updated, writerOf(core, request.identity, request));
 }
 
 interface Outcome {

@@ -9,6 +9,7 @@ import { requireAllowed } from './authorize.ts';
 import type { DeleteOptions, Identity, ListOptions, WatchOptions, WriteOptions } from './client.ts';
 import { commit, commitAll, type Planner, type WriteAnswer } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import { planApply } from './apply.ts';
 import { planCreate } from './create.ts';
 import { planDelete } from './delete.ts';
 import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
@@ -61,8 +62,8 @@ export interface Verbs {
 
 /** Checks permission and makes the plan of a write, for batches. */
 export interface PlannerMakers {
-  create(kind: Kind, what: { namespace?: string | undefined; object: KubeObject }): Planner;
-  update(kind: Kind, place: Place, object: KubeObject): Planner;
+  create(kind: Kind, what: { namespace?: string | undefined; object: KubeObject }, options?: WriteOptions): Planner;
+  update(kind: Kind, place: Place, object: KubeObject, options?: WriteOptions): Planner;
   delete(kind: Kind, place: Place, options: DeleteOptions): Planner;
   bind(place: Place & { kind: Kind; node: string; uid: string; annotations?: Record<string, string> }): Planner;
 }
@@ -105,7 +106,7 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       require(kind, 'watch', { namespace: options.namespace });
       return await openWatch(core, kind, options);
     },
-    create: async (kind, what, options) => await commit(core, plannerOf.create(kind, what), options),
+    create: async (kind, what, options) => await commit(core, plannerOf.create(kind, what, options), options),
     bind: async (what, options) => await commit(core, plannerOf.bind(what), options),
     async evict(kind, place, eviction, options) {
       require(kind, 'create', { ...place, subresource: 'eviction' });
@@ -117,12 +118,12 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       );
     },
     update: async (kind, place, object, options) => {
-      const answer = await commit(core, plannerOf.update(kind, place, object), options);
+      const answer = await commit(core, plannerOf.update(kind, place, object, options), options);
       return shown(place, answer);
     },
     patch: async (kind, place, patch, options) => {
       require(kind, 'patch', place);
-      const answer = await commit(core, planPatch(core, identity, kind, place, patch), options);
+      const answer = await commit(core, planPatch(core, identity, { kind, place, patch, options }), options);
       return shown(place, answer);
     },
     delete: async (kind, place, options) => await commit(core, plannerOf.delete(kind, place, options), options),
@@ -150,15 +151,21 @@ function shown(place: Place, answer: WriteAnswer): WriteAnswer {
 
 function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['require']): PlannerMakers {
   return {
-    create(kind, what) {
+    create(kind, what, options) {
       requireVerb(kind, 'create');
       require(kind, 'create', { namespace: what.namespace ?? what.object.metadata?.namespace });
-      return planCreate(core, { kind, namespace: what.namespace, object: what.object, identity });
+      return planCreate(core, {
+        kind,
+        namespace: what.namespace,
+        object: what.object,
+        identity,
+        fieldManager: options?.fieldManager,
+      });
     },
-    update(kind, place, object) {
+    update(kind, place, object, options) {
       if (nonEmpty(place.subresource) === undefined) requireVerb(kind, 'update');
       require(kind, 'update', place);
-      return planUpdate(core, putRequest(core, identity, kind, place, object));
+      return planUpdate(core, putRequest(core, identity, { kind, place, object, options }));
     },
     delete(kind, place, options) {
       requireVerb(kind, 'delete');
@@ -180,13 +187,12 @@ function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['r
 function putRequest(
   core: RegistryCore,
   identity: Identity,
-  kind: Kind,
-  place: Place,
-  object: KubeObject,
+  { kind, place, object, options }: { kind: Kind; place: Place; object: KubeObject; options: WriteOptions | undefined },
 ): UpdateRequest {
+  const fieldManager = options?.fieldManager;
   const subresource = place.subresource ?? '';
   const wanted = { ...object, metadata: { ...object.metadata } } as NamedObject;
-  const base = { kind, namespace: place.namespace, name: place.name, subresource, identity, isPut: true };
+  const base = { kind, namespace: place.namespace, name: place.name, subresource, identity, isPut: true, fieldManager };
   if (subresource === 'scale') {
     return {
       ...base,
@@ -196,7 +202,7 @@ function putRequest(
   }
   const mayCreate = subresource === '' && kind.allowCreateOnUpdate && (wanted.metadata.resourceVersion ?? '') === '';
   const createInstead = mayCreate
-    ? planCreate(core, { kind, namespace: place.namespace, object, identity })
+    ? planCreate(core, { kind, namespace: place.namespace, object, identity, fieldManager })
     : undefined;
   return {
     ...base,
@@ -205,24 +211,31 @@ function putRequest(
   };
 }
 
-function planPatch(core: RegistryCore, identity: Identity, kind: Kind, place: Place, patch: Patch): Planner {
+function planPatch(
+  core: RegistryCore,
+  identity: Identity,
+  { kind, place, patch, options }: { kind: Kind; place: Place; patch: Patch; options: WriteOptions },
+): Planner {
   const subresource = place.subresource ?? '';
   if (subresource === '') requireVerb(kind, 'patch');
+  const { fieldManager } = options;
+  const base = {
+    kind,
+    namespace: place.namespace,
+    name: place.name,
+    subresource,
+    identity,
+    isPut: false,
+    fieldManager,
+  };
+  if (patch.type === 'apply') return planApply(core, base, { patch, force: options.force === true });
   const typeName = bodyTypeName(kind, subresource);
   const produce: UpdateRequest['produce'] = (current) => {
     if (subresource !== 'scale') return applyPatch(typeName, current, patch);
     const patched = applyPatch(typeName, scaleOf(current), patch);
     return { object: withScale(kind, current, patched.object), warnings: patched.warnings };
   };
-  return planUpdate(core, {
-    kind,
-    namespace: place.namespace,
-    name: place.name,
-    subresource,
-    identity,
-    produce,
-    isPut: false,
-  });
+  return planUpdate(core, { ...base, produce });
 }
 
 async function deleteCollection(

@@ -7,7 +7,7 @@
  * snapshots.ts, members.ts.
  */
 import type { Ports } from '#src/ports/ports.ts';
-import { bootstrapState, Raft, RAFT_DEFAULTS } from '#src/raft/raft.ts';
+import { bootstrapState, Raft, RAFT_DEFAULTS, RAFT_MUTATIONS } from '#src/raft/raft.ts';
 import type { RaftMutation } from '#src/raft/raft.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { createStore } from '#src/store/store.ts';
@@ -126,7 +126,9 @@ async function restoreStore(wal: Wal, store: Store, recovered: Recovered): Promi
 }
 
 const STORE_MUTATIONS: readonly StoreMutation[] = ['no-dedup', 'lost-watch-event'];
-const RAFT_MUTATIONS: readonly RaftMutation[] = ['commit-old-term-by-counting', 'vote-not-durable', 'ack-before-sync'];
+
+/** All that can be planted. */
+export const REPLICA_MUTATIONS: readonly ReplicaMutation[] = [...RAFT_MUTATIONS, ...STORE_MUTATIONS];
 
 function storeMutations(mutations: ReadonlySet<ReplicaMutation>): ReadonlySet<StoreMutation> {
   return new Set(STORE_MUTATIONS.filter((one) => mutations.has(one)));

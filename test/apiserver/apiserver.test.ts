@@ -79,6 +79,32 @@ function isStatus(
   else if (message !== undefined) t.regex(said, message);
 }
 
+test('server-side apply creates, merges, refuses what others manage, and reads YAML', async (t) => {
+  const f = await fixture();
+  const apply = (query: string, body: string): Promise<FakeAnswer> =>
+    f.ask({
+      method: 'PATCH',
+      url: `${CONFIGMAPS}/a?${query}`,
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+      body,
+    });
+  const yaml = (n: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  n: "${n}"\n`;
+  const made = await apply('fieldManager=ci', yaml('1'));
+  t.is(made.status, 201, made.text);
+  t.like(made.json, { data: { n: '1' }, metadata: { managedFields: { 0: { manager: 'ci', operation: 'Apply' } } } });
+  const again = await apply('fieldManager=ci', JSON.stringify({ ...(configMap('a', { n: '1' }) as object) }));
+  t.is(again.status, 200);
+  t.deepEqual(again.json, made.json, 'the same again changes nothing');
+  const other = await apply('fieldManager=other', yaml('2'));
+  isStatus(t, other, 409, 'Conflict', 'Apply failed with 1 conflict: conflict with "ci": .data.n');
+  const forced = await apply('fieldManager=other&force=true', yaml('2'));
+  t.like(forced.json, { data: { n: '2' } });
+  isStatus(t, await apply('', yaml('2')), 422, 'Invalid', /fieldManager: Required value: is required for apply patch/);
+  isStatus(t, await apply('fieldManager=ci', 'a: [1'), 400, 'BadRequest', /error converting YAML to JSON/);
+  isStatus(t, await apply('fieldManager=ci', 'data: {n: "1"}'), 400, 'BadRequest', /apiVersion and kind are needed/);
+  isStatus(t, await apply('fieldManager=ci', `a: &a [x]\nb: [${'*a,'.repeat(1000)}]`), 400, 'BadRequest');
+});
+
 test('an object lives through POST, GET, PUT, PATCH and DELETE', async (t) => {
   const f = await fixture();
   const made = await f.ask({
@@ -292,7 +318,7 @@ const refusals: [string, FakeRequest, number, string, (string | RegExp)?][] = [
     { method: 'POST', url: PODS, headers: { 'content-type': 'text/csv' }, body: 'a,b' },
     415,
     'UnsupportedMediaType',
-    /accepted media types include: application\/json, application\/vnd.kubernetes.protobuf/,
+    /accepted media types include: application\/json, application\/yaml, application\/vnd.kubernetes.protobuf/,
   ],
   [
     'an unknown patch type',

@@ -22,11 +22,15 @@ export interface DurableState {
   hardState: HardState | undefined;
   snapshot: Snapshot | undefined;
   entries: Entry[];
+  /** Entries up to here were acknowledged and some are lost. */
+  repairTo: number;
 }
 
 /** What a member asks of the cluster around it. */
 export interface Surroundings {
   config: RaftConfig;
+  /** For leases. */
+  nowMs(): number;
   randomBelow(bound: number): number;
   send(from: NodeId, outgoing: Outgoing): void;
   offerSnapshot(transfer: Transfer): void;
@@ -50,7 +54,7 @@ export class Member {
   constructor(id: NodeId, around: Surroundings, disk?: Partial<DurableState>) {
     this.id = id;
     this.#around = around;
-    this.disk = { hardState: undefined, snapshot: undefined, entries: [], ...disk };
+    this.disk = { hardState: undefined, snapshot: undefined, entries: [], repairTo: 0, ...disk };
   }
 
   get up(): boolean {
@@ -58,13 +62,13 @@ export class Member {
   }
 
   start(): void {
-    const { hardState, snapshot, entries } = this.disk;
+    const { hardState, snapshot, entries, repairTo } = this.disk;
     this.state = [...(snapshot?.state ?? [])];
     this.raft = new Raft({
       id: this.id,
       config: this.#around.config,
       randomBelow: (bound) => this.#around.randomBelow(bound),
-      recovered: { hardState, snapshot: snapshot?.meta, entries: [...entries] },
+      recovered: { hardState, snapshot: snapshot?.meta, entries: [...entries], repairTo },
     });
     this.pump();
   }
@@ -81,9 +85,19 @@ export class Member {
     this.installing = false;
   }
 
+  /** The disk loses its log from this entry on, and finds it out at the next start. The process must be down. */
+  damage(from: number): boolean {
+    const { entries, snapshot } = this.disk;
+    if (this.up || from <= (snapshot?.meta.index ?? 0) || (entries.at(-1)?.index ?? 0) < from) return false;
+    this.disk.repairTo = Math.max(this.disk.repairTo, entries.at(-1)?.index ?? 0);
+    this.disk.entries = entries.filter(({ index }) => index < from);
+    return true;
+  }
+
   /** Change the core and take what became ready. */
   drive(act: (raft: Raft) => void): void {
     if (!this.raft) return;
+    this.raft.passTime(this.#around.nowMs());
     act(this.raft);
     this.pump();
   }
@@ -114,6 +128,8 @@ export class Member {
     this.#toDisk(write);
     if (write.kind === 'ready') {
       if (write.ready.hardState) this.raft.persisted(write.ready.id);
+      // The note goes when what it speaks of is on the disk again.
+      if (!this.raft.impaired && this.raft.log.persistedIndex >= this.disk.repairTo) this.disk.repairTo = 0;
       for (const outgoing of write.ready.messagesAfterPersist) this.#around.send(this.id, outgoing);
     } else if (write.kind === 'install') {
       this.#install(write.transfer);

@@ -8,6 +8,7 @@ import type { ConfigurationChange, Message, NodeId } from '#src/raft/types.ts';
 import { createPrng } from '#src/sim/prng.ts';
 import type { Prng } from '#src/sim/prng.ts';
 import { Checks } from './checks.ts';
+import { plantedMutations } from './plant.ts';
 import { Member } from './member.ts';
 import type { Surroundings, Transfer } from './member.ts';
 
@@ -38,13 +39,16 @@ export class Network {
   loses: (envelope: Envelope) => boolean = () => false;
   /** ReadIndex answers, by id: the index, or undefined while it waits. */
   readonly reads = new Map<number, { floor: number; index: number | undefined }>();
+  /** True time, in ticks; only `tickAll` moves it. */
+  nowTicks = 0;
   #readId = 0;
   readonly #around: Surroundings;
 
-  constructor({ voters, seed = 1, config = {}, mutations = [] }: NetworkOptions) {
+  constructor({ voters, seed = 1, config = {}, mutations = plantedMutations() }: NetworkOptions) {
     this.prng = createPrng(seed, 'raft');
     const timeouts = this.prng.fork('timeouts');
     this.#around = {
+      nowMs: () => this.nowTicks,
       config: { ...RAFT_DEFAULTS, ...config, mutations: new Set(mutations) },
       randomBelow: (bound) => timeouts.below(bound),
       send: (from, { to, message }) => {
@@ -124,6 +128,12 @@ export class Network {
     return this.drive(id, (raft) => raft.readIndex(read)) ? read : undefined;
   }
 
+  /** One tick of true time, seen by everybody: leases rest on clocks that run alike. */
+  tickAll(): void {
+    this.nowTicks += 1;
+    for (const id of this.members.keys()) this.tick(id);
+  }
+
   tick(id: NodeId): void {
     this.drive(id, (raft) => raft.tick());
   }
@@ -185,7 +195,7 @@ export class Network {
     for (let i = 0; i < ticks; i += 1) {
       this.settle();
       if (until()) return true;
-      for (const id of this.members.keys()) this.tick(id);
+      this.tickAll();
     }
     this.settle();
     return until();

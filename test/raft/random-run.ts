@@ -1,8 +1,9 @@
 /** A run of random steps from one seed: faults first, then everything heals and the cluster must go on. */
-import { membersOf } from '#src/raft/configuration.ts';
+import { decodeConfiguration, membersOf } from '#src/raft/configuration.ts';
 import type { Raft, RaftMutation } from '#src/raft/raft.ts';
-import type { ConfigurationChange, NodeId, Role } from '#src/raft/types.ts';
+import type { Configuration, ConfigurationChange, NodeId, Role } from '#src/raft/types.ts';
 import { isFault } from '#src/std/fault.ts';
+import type { Member } from './member.ts';
 import { Network } from './network.ts';
 
 /** Ticks after which a healed cluster must have converged: a few elections and a snapshot for each. */
@@ -23,15 +24,17 @@ export function randomRun({ seed, steps, mutations = [] }: RunOptions, marks: Ma
   const voters = Array.from({ length: size }, (_, i) => `n${i + 1}`);
   // Small bounds, so that short runs meet them.
   const electionTimeoutTicks = 3 + (seed % 7);
+  const lease = seed % 5 === 0;
   const config = {
     electionTimeoutTicks,
+    ...(lease ? ({ readMode: 'lease', leaseMs: electionTimeoutTicks } as const) : {}),
     inflightMessagesMax: 3,
     appendBytesMax: 40,
     inflightBytesMax: 120,
     uncommittedBytesMax: 400,
   };
   const network = new Network({ voters, seed, config, mutations });
-  const run = new RandomRun(network, marks);
+  const run = new RandomRun(network, marks, { lease });
   try {
     for (let i = 0; i < steps; i += 1) run.step();
     run.converge();
@@ -50,23 +53,28 @@ class RandomRun {
   /** Of nodes not yet members. Ids are never used twice. */
   #spare = ['s1', 's2', 's3', 's4'];
 
-  constructor(network: Network, marks: Marks) {
+  constructor(network: Network, marks: Marks, options: { lease: boolean }) {
     this.#network = network;
     this.#marks = marks;
     const { prng } = network;
+    const { lease } = options;
     // Each run draws which faults it has, and how often.
     const sometimes = (weight: number): number => (prng.chance(0.6) ? weight * (0.2 + prng.below(100) / 50) : 0);
     this.#rates = [
       { name: 'deliver', weight: 40, act: () => this.#deliver(false) },
       { name: 'sync', weight: 25, act: () => void this.#some().sync() },
       { name: 'apply', weight: 12, act: () => void this.#some().apply(1 + prng.below(4)) },
-      { name: 'tick', weight: 14 + prng.below(30), act: () => network.tick(this.#some().id) },
+      // Leases rest on clocks that run alike; all else has to stand any clock.
+      lease
+        ? { name: 'tick all', weight: 6 + prng.below(10), act: () => network.tickAll() }
+        : { name: 'tick', weight: 14 + prng.below(30), act: () => network.tick(this.#some().id) },
       { name: 'propose', weight: 4, act: () => this.#propose() },
       { name: 'read', weight: sometimes(2), act: () => void network.read(this.#some().id) },
       { name: 'repeat', weight: sometimes(3), act: () => this.#deliver(true) },
       { name: 'lose', weight: sometimes(4), act: () => this.#lose() },
       { name: 'crash', weight: sometimes(1), act: () => this.#crash() },
       { name: 'restart', weight: 0.8, act: () => this.#restart() },
+      { name: 'damage', weight: sometimes(0.4), act: () => this.#damage() },
       { name: 'isolate', weight: sometimes(0.7), act: () => network.isolate(this.#some().id) },
       { name: 'depose', weight: sometimes(0.5), act: () => this.#depose() },
       { name: 'oneWay', weight: sometimes(0.5), act: () => this.#cutOneWay() },
@@ -183,6 +191,25 @@ class RandomRun {
     if (member.up) this.#network.crash(member.id, this.#network.prng.below(member.writes.length + 1));
   }
 
+  /** At most a minority has damaged disks at a time: two copies of everything acknowledged are enough, none is not. */
+  #damage(): void {
+    const { members, prng } = this.#network;
+    const damaged = this.#damaged();
+    const configurations = [...members.values()].flatMap(configurationsOf);
+    const smallest = Math.min(...configurations.flatMap(voterCounts));
+    // A change that only some know of may leave a damaged one without the others that it needs.
+    const changing =
+      new Set(configurations.map(({ voters, votersOutgoing }) => `${voters.join()}/${votersOutgoing.join()}`)).size > 1;
+    if (changing || 2 * (damaged.length + 1) >= smallest) return;
+    const member = this.#some();
+    if (!member.up && member.damage(Math.max(2, (member.disk.entries.at(-1)?.index ?? 0) - prng.below(6))))
+      this.#mark('damaged');
+  }
+
+  #damaged(): unknown[] {
+    return [...this.#network.members.values()].filter((one) => one.raft?.impaired ?? one.disk.repairTo > 0);
+  }
+
   #restart(): void {
     const member = this.#some();
     if (!member.up) this.#network.restart(member.id);
@@ -206,12 +233,13 @@ class RandomRun {
 
   #change(): void {
     const leader = this.#someLeader();
-    if (!leader) return;
+    // Fewer voters may leave a damaged one without the others that it needs.
+    if (!leader || this.#damaged().length > 0) return;
     const change = this.#anyChange(leader.configuration.learners.length > 0);
     try {
       if (!this.#network.change(leader.id, change)) return;
       this.#mark(change.type);
-      if (change.id === leader.id) this.#mark(`${change.type} the leader`);
+      if ('id' in change && change.id === leader.id) this.#mark(`${change.type} the leader`);
     } catch (error) {
       if (!isFault(error, 'RAFT_BAD_CHANGE')) throw error;
     }
@@ -219,11 +247,15 @@ class RandomRun {
 
   #anyChange(hasLearners: boolean): ConfigurationChange {
     const { network, id } = { network: this.#network, id: this.#some().id };
-    const draw = network.prng.below(hasLearners ? 6 : 4);
+    const draw = network.prng.below(hasLearners ? 7 : 5);
     if (draw === 0) return { type: 'demote', id };
     if (draw === 1) return { type: 'remove', id };
     if (draw === 2) return { type: 'setAddress', id, address: `${id}:${network.prng.below(100)}` };
     if (draw === 3) return { type: 'addLearner', id: this.#nextSpare() ?? id, address: id };
+    if (draw === 4) {
+      const members = network.leader ? membersOf(network.leader.configuration) : [id];
+      return { type: 'setVoters', voters: members.filter(() => network.prng.chance(0.6)), reason: 'at random' };
+    }
     const learners = network.leader?.configuration.learners ?? [];
     return { type: 'promote', id: learners[network.prng.below(Math.max(1, learners.length))] ?? id };
   }
@@ -233,6 +265,19 @@ class RandomRun {
     if (id !== undefined) this.#network.addEmpty(id);
     return id;
   }
+}
+
+/** Every configuration that may still come into force through this member's log. */
+function configurationsOf({ raft, disk }: Member): Configuration[] {
+  const logged = disk.entries
+    .filter(({ type }) => type === 'configuration')
+    .map(({ data }) => decodeConfiguration(data));
+  const newest = [...(disk.snapshot ? [disk.snapshot.meta.configuration] : []), ...logged].slice(-1);
+  return [...newest, ...(raft ? [raft.configuration] : [])].filter(({ voters }) => voters.length > 0);
+}
+
+function voterCounts({ voters, votersOutgoing }: Configuration): number[] {
+  return votersOutgoing.length > 0 ? [voters.length, votersOutgoing.length] : [voters.length];
 }
 
 function describe(network: Network): string {
