@@ -42,6 +42,8 @@ export type ReplicaParts = {
   wal: Wal;
   raft: Raft;
   store: Store;
+  /** The log was damaged; what up to here may have been acknowledged is refilled by the leader. */
+  repairTo: number | undefined;
   onFatal: (fault: Fault) => void;
 };
 
@@ -63,6 +65,7 @@ export class ReplicaCore implements Replica {
   readonly #snapshots: Snapshots;
   readonly #members: Members;
   #stage: 'created' | 'running' | 'stopped' = 'created';
+  #repairTo: number | undefined;
   #samples: RetentionSample[] = [];
   #sampleAt = 0;
   #compactAt = 0;
@@ -82,6 +85,7 @@ export class ReplicaCore implements Replica {
     this.#raft = raft;
     this.#wal = parts.wal;
     this.#onFatal = parts.onFatal;
+    this.#repairTo = parts.repairTo;
     this.#consensus = new Consensus({
       clock,
       log: this.#log,
@@ -342,6 +346,7 @@ export class ReplicaCore implements Replica {
     this.#housekeepingAt = now + HOUSEKEEPING_MS;
     this.#proposals.tick();
     this.#reads.tick();
+    this.#noticeRepair();
     if (now >= this.#sampleAt) {
       this.#sampleAt = now + SAMPLE_INTERVAL_MS;
       const { revision, writtenBytes } = this.store;
@@ -351,6 +356,15 @@ export class ReplicaCore implements Replica {
       this.#compactAt = now + this.#settings.compactionIntervalMs;
       this.#compactHistory(now);
     }
+  }
+
+  /** Refilled, and on the disk: the note of the damage goes. */
+  #noticeRepair(): void {
+    const repairTo = this.#repairTo;
+    if (repairTo === undefined || this.#raft.impaired || this.#raft.log.persistedIndex < repairTo) return;
+    this.#repairTo = undefined;
+    this.#log.info('the damaged log has been refilled by the leader; this node votes again', { repairTo });
+    this.#wal.endRepair().catch((error: unknown) => this.#fatal(error));
   }
 
   /** A duty of the leader: the floor is replicated, so that all nodes give the same answers. */

@@ -15,9 +15,9 @@ import { SnapshotReader } from '#src/store/store.ts';
 import type { TransactionResult } from '#src/store/command.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
-import type { Recovered, Wal } from '#src/wal/wal.ts';
+import type { Recovered, Wal, WalOptions } from '#src/wal/wal.ts';
 import type { Peers } from '#src/wire/peers.ts';
-import type { Fault } from '#src/std/fault.ts';
+import { isFault, type Fault } from '#src/std/fault.ts';
 import type { Membership } from './membership.ts';
 import type { Proposer } from './proposer.ts';
 import type { Reader } from './reader.ts';
@@ -75,7 +75,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
   const { ports, self, config } = options;
   const settings = { ...DEFAULT_SETTINGS, ...config.settings };
   const mutations = options.mutations ?? new Set();
-  const opened = await openWal({
+  const walOptions: WalOptions = {
     disk: ports.disk,
     log: ports.log,
     directory: options.directory,
@@ -84,11 +84,11 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     clock: ports.clock,
     mutations,
     ...(config.walSegmentBytes === undefined ? {} : { segmentBytes: config.walSegmentBytes }),
-  });
+  };
+  const store = createStore({ mutations: storeMutations(mutations) });
+  const opened = await openAndRestore(walOptions, store);
   const { wal } = opened;
   const recovered = await bootstrapped(wal, opened.recovered, config);
-  const store = createStore({ mutations: storeMutations(mutations) });
-  await restoreStore(wal, store, recovered);
   const ticks = (ms: number): number => Math.max(1, Math.round(ms / settings.tickMs));
   const raft = new Raft({
     id: self,
@@ -103,7 +103,17 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     recovered,
     mark: options.mark,
   });
-  return new ReplicaCore({ ports, self, peers: options.peers, settings, wal, raft, store, onFatal: options.onFatal });
+  return new ReplicaCore({
+    ports,
+    self,
+    peers: options.peers,
+    settings,
+    wal,
+    raft,
+    store,
+    repairTo: recovered.repairTo,
+    onFatal: options.onFatal,
+  });
 }
 
 /** The first start of the first node writes the group's configuration as its first entry. */
@@ -114,6 +124,19 @@ async function bootstrapped(wal: Wal, recovered: Recovered, config: ReplicaConfi
   const begin = bootstrapState({ voters, votersOutgoing: [], learners: [], addresses });
   await wal.append(begin);
   return { ...begin, snapshot: undefined };
+}
+
+/** Damage that other members can make good is no reason to stay away (reference/raft.md A3.18). */
+async function openAndRestore(options: WalOptions, store: Store): Promise<{ wal: Wal; recovered: Recovered }> {
+  const opened = await openWal({ ...options, repair: { distrustSnapshots: false } });
+  try {
+    await restoreStore(opened.wal, store, opened.recovered);
+    return opened;
+  } catch (error) {
+    if (!isFault(error, 'WAL_CORRUPT')) throw error;
+  }
+  await opened.wal.close();
+  return await openWal({ ...options, repair: { distrustSnapshots: true } });
 }
 
 async function restoreStore(wal: Wal, store: Store, recovered: Recovered): Promise<void> {
