@@ -15,7 +15,7 @@ import { replay as replayTranscript } from '../transcripts/transcript.ts';
 import { Recorder } from './recorder.ts';
 import { replay } from './replay.ts';
 
-const SEEDS = 30;
+const SEEDS = 15;
 const STEPS = 2500;
 /** Seeds that a mistake may need, after the transcripts. */
 const MUTANT_SEEDS = 60;

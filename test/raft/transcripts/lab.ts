@@ -59,7 +59,8 @@ export class Lab {
       readDone: (_by, { id, index }) => void this.reads.set(id, index),
     };
     const begin = bootstrapState(configurationOf(options.voters, options.learners));
-    for (const id of [...options.voters, ...options.learners]) this.members.set(id, new Member(id, this.#around, begin));
+    for (const id of [...options.voters, ...options.learners])
+      this.members.set(id, new Member(id, this.#around, begin));
   }
 
   /** All that were never started; `begin` may change what is on their disks before. */
