@@ -381,11 +381,13 @@ export class Model {
       termAt(node.log, node.commit) === node.term || this.without.has('change-after-own-commit'),
       `no entry of term ${node.term} is committed yet`,
     );
-    const half = this.without.has('joint-majorities') ? [] : current.voters;
     if (isJoint(current))
       allow(same(next.voters, current.voters) && !isJoint(next), 'a joint configuration is only left');
     else if (!same(next.voters, current.voters))
-      allow(same(next.votersOutgoing, half), `voters change through a joint configuration with ${half.join(' ')}`);
+      allow(
+        same(next.votersOutgoing, current.voters),
+        `voters change through a joint configuration with ${current.voters.join(' ')}`,
+      );
   }
 
   #commitEntry(entry: LogEntry | undefined, inTerm: number): void {
