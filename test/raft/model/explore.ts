@@ -302,12 +302,22 @@ function hashOf({ nodes, history }: ModelState): string {
   const parts: string[] = [];
   const logOf = (log: LogEntry[]): string => log.map(({ term, content }) => `${term}${content}`).join(' ');
   for (const { term, vote, role, log, commit: committed, disk, writes, votes, match } of nodes.values()) {
-    const leads = role === 'leader' ? [...match].sort().join() : [...votes].sort().join();
+    const leads =
+      role === 'leader'
+        ? [...match.keys()]
+            .map((one) => `${one}${match.get(one)}`)
+            .toSorted(byName)
+            .join()
+        : [...votes].toSorted(byName).join();
     const lag = writes.length > 0 ? `${disk.term} ${disk.vote} ${logOf(disk.log)} ${writes.length}` : '';
     parts.push(`${term} ${vote} ${role} ${logOf(log)} ${committed} ${leads} ${lag}`);
   }
   const committed = history.committed.map(({ inTerm }) => inTerm).join();
   return `${parts.join(';')};${[...history.leaders].map(([term, { id }]) => `${term}${id}`).join()};${committed}`;
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : 1;
 }
 
 function subsets(ids: NodeId[], size: number): NodeId[][] {

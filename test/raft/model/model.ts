@@ -6,8 +6,9 @@
  * (../quorum.test.ts).
  * Read next: state.ts, sends.ts (what may be said), invariants.ts, replay.ts (traces of real runs), explore.ts.
  */
-import { hasQuorum, isJoint, isVoter, leaveJoint } from '#src/raft/configuration.ts';
+import { hasQuorum, isJoint, leaveJoint } from '#src/raft/configuration.ts';
 import type { Configuration, NodeId } from '#src/raft/types.ts';
+import { copyDisk, durableIndex, isDismissed, isImpaired, mayStand, volatileOf } from './node.ts';
 import { allow, Refusal } from './rules.ts';
 import type { Rule } from './rules.ts';
 import { checkPromise, checkSend } from './sends.ts';
@@ -426,51 +427,6 @@ export class Model {
     if (termAt(holder.log, index) === lastTerm) return;
     holder.log = this.state.history.committed.slice(0, index).map(({ entry }) => entry);
   }
-}
-
-/** How much of the log in memory is on the disk. */
-export function durableIndex(node: ModelNode): number {
-  return agreement(node.disk.log, node.log);
-}
-
-/** No voter any more, by a configuration that is committed and final (thesis §4.2.2). */
-function isDismissed({ id, log, commit }: ModelNode): boolean {
-  const configuration = configurationOf(log);
-  const newest = log.findLast((entry) => entry.configuration !== undefined)?.index ?? 0;
-  return newest <= commit && !isJoint(configuration) && !isVoter(configuration, id);
-}
-
-function isImpaired({ commit, repairTo }: ModelNode): boolean {
-  return commit < repairTo;
-}
-
-function mayStand(node: ModelNode): boolean {
-  const since = node.log.findLastIndex(
-    ({ index, configuration }) => configuration !== undefined && index <= node.commit,
-  );
-  const inForce = node.log.slice(Math.max(0, since)).flatMap(({ configuration }) => configuration ?? []);
-  return inForce.some((configuration) => isVoter(configuration, node.id));
-}
-
-function volatileOf(disk: Disk): Omit<ModelNode, 'id' | 'repairTo' | 'disk' | 'handed' | 'writes' | 'offers'> {
-  const { term, vote, commit, log } = disk;
-  return {
-    term,
-    vote,
-    role: 'follower',
-    log: [...log],
-    commit: Math.min(commit, log.length),
-    applied: 0,
-    votes: new Set(),
-    preVotes: new Set(),
-    match: new Map(),
-    heard: undefined,
-    past: new Map(),
-  };
-}
-
-function copyDisk(disk: Disk): Disk {
-  return { ...disk, log: [...disk.log] };
 }
 
 function same(a: NodeId[], b: NodeId[]): boolean {

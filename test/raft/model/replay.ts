@@ -2,7 +2,8 @@
 import { messageOf } from '#src/std/fault.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { checkInvariants, Violation } from './invariants.ts';
-import { durableIndex, Model } from './model.ts';
+import { Model } from './model.ts';
+import { durableIndex } from './node.ts';
 import { Refusal } from './rules.ts';
 import type { Observed, TraceEvent } from './recorder.ts';
 import { configurationOf, lastTermOf, sameEntry, termAt } from './state.ts';
