@@ -35,12 +35,16 @@ function recordSeed(seed: number, mutations: RaftMutation[] = []): Recorder {
   return recorder;
 }
 
+/** With a mistake planted a script goes on where it can: what it expects is not what counts here. */
 function recordTranscript(name: string, mutations: RaftMutation[] = []): Recorder {
   const recorder = new Recorder();
+  const script = new Script({ mutations, started: recorder.started });
+  const mutant = mutations.length > 0;
   try {
-    replayTranscript(readFileSync(new URL(name, folder), 'utf8'), new Script({ mutations, started: recorder.started }));
+    const text = readFileSync(new URL(name, folder), 'utf8');
+    replayTranscript(text, { run: (line) => (mutant && line.startsWith('expect') ? [] : script.run(line)) });
   } catch (error) {
-    if (mutations.length === 0) throw error;
+    if (!mutant) throw error;
   }
   return recorder;
 }
