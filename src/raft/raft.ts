@@ -195,7 +195,9 @@ export class Raft {
     this.votedFor = hardState?.currentTerm === this.currentTerm ? hardState.votedFor : undefined;
     this.appliedIndex = snapshot?.index ?? 0;
     this.handedIndex = this.appliedIndex;
-    this.commitIndex = Math.min(this.log.lastIndex, Math.max(this.appliedIndex, hardState?.commitIndex ?? 0));
+    // A disk that has lost entries may hold what they had replaced: the leader says anew what is committed.
+    const storedCommit = this.#repairTo > this.appliedIndex ? 0 : (hardState?.commitIndex ?? 0);
+    this.commitIndex = Math.min(this.log.lastIndex, Math.max(this.appliedIndex, storedCommit));
     this.#resetElection();
     checkState(this);
   }
@@ -223,7 +225,8 @@ export class Raft {
    * What this member had acknowledged up to `repairTo` is not all on its disk any more (reference/raft.md A3.18).
    * Until the leader has refilled it, it neither votes nor stands: every election then needs a majority of the
    * others, and that has met each majority which ever committed an entry in somebody else than this member.
-   * What it writes meanwhile is durable and counts as any other's.
+   * What it writes meanwhile is durable and counts as any other's. Its stored term and vote have to be whole
+   * (they are kept twice): only they keep it from voting again, once refilled, in a term in which it has voted.
    */
   get impaired(): boolean {
     return this.commitIndex < this.#repairTo;
@@ -307,7 +310,9 @@ export class Raft {
         break;
       case 'heartbeat':
         this.#followLeader(from);
-        this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
+        // What the leader knows of our log may be what the disk has lost: then only an append that fits vouches for it.
+        if (!this.impaired || this.#has('damaged-member-believes-heartbeat'))
+          this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
         this.#outbox.send(from, { type: 'heartbeatReply', term: this.currentTerm, context: message.context });
         // The leader may believe that we have everything, and then nothing would be sent.
         if (this.impaired) this.#refuseFrom(from, this.log.lastIndex);

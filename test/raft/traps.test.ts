@@ -883,6 +883,26 @@ trap(
   },
 );
 
+trap(
+  'trap 18: a damaged member takes nothing for committed but what an append vouches for',
+  'damaged-member-believes-heartbeat',
+  (t) => {
+    // Entries 3 and 4 had been replaced by others of term 2 and acknowledged; the disk has only the old ones back.
+    const follower = core({ logTerms: [1, 1, 1, 1], term: 2, commitIndex: 4, repairTo: 4 });
+    t.is(follower.raft.commitIndex, 0, 'also its own note speaks of entries that may be lost');
+    const sent = follower.deliver('n2', heartbeat({ term: 2, commitIndex: 4 }));
+    t.deepEqual(follower.committed, []);
+    t.like(only(sent, 'appendReply'), [{ rejected: true, impaired: true, hintIndex: 4, hintTerm: 1 }]);
+    const entries = [entry(3, 2), entry(4, 2)];
+    follower.deliver('n2', append({ term: 2, prevIndex: 2, prevTerm: 1, entries, commitIndex: 4 }));
+    t.deepEqual(
+      follower.committed.map(({ term }) => term),
+      [1, 1, 2, 2],
+    );
+    t.false(follower.raft.impaired);
+  },
+);
+
 test('trap 18: what a damaged member had acknowledged in the same term is sent to it again', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');

@@ -117,6 +117,7 @@ const NOT_SEEN: Partial<Record<RaftMutation, string>> = {
   'learner-refuses-vote': 'refusing is always safe',
   'no-probe-after-loss': 'not sending is always safe',
   'stale-snapshot-installed': 'refused, but only about one seed in a hundred meets it',
+  'damaged-member-believes-heartbeat': 'the disks of the runs lose entries; none brings back what they replaced',
   'lease-for-ever': 'a lease rests on clocks, the model has none; a stale read would be refused',
   'lease-through-transfer': 'as above',
   'vote-within-lease': 'as above',
