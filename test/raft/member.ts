@@ -24,6 +24,8 @@ export interface DurableState {
   entries: Entry[];
   /** Entries up to here were acknowledged and some are lost. */
   repairTo: number;
+  /** The log before its last cut: what a disk that loses the newer writes shows again. */
+  former: Entry[];
 }
 
 /** What a member asks of the cluster around it. */
@@ -56,7 +58,7 @@ export class Member {
   constructor(id: NodeId, around: Surroundings, disk?: Partial<DurableState>) {
     this.id = id;
     this.#around = around;
-    this.disk = { hardState: undefined, snapshot: undefined, entries: [], repairTo: 0, ...disk };
+    this.disk = { hardState: undefined, snapshot: undefined, entries: [], repairTo: 0, former: [], ...disk };
   }
 
   get up(): boolean {
@@ -94,6 +96,18 @@ export class Member {
     if (this.up || from <= (snapshot?.meta.index ?? 0) || (entries.at(-1)?.index ?? 0) < from) return false;
     this.disk.repairTo = Math.max(this.disk.repairTo, entries.at(-1)?.index ?? 0);
     this.disk.entries = entries.filter(({ index }) => index < from);
+    return true;
+  }
+
+  /** The disk shows the log as it was before its last cut, and finds out that newer writes are lost. */
+  damageToFormer(): boolean {
+    const { entries, former, snapshot } = this.disk;
+    const after = snapshot?.meta.index ?? 0;
+    const shown = former.filter(({ index }) => index > after);
+    const fits = former.some(({ index, term }) => index === after && term === snapshot?.meta.term);
+    if (this.up || shown.length === 0 || (after > 0 && !fits)) return false;
+    this.disk.repairTo = Math.max(this.disk.repairTo, entries.at(-1)?.index ?? 0);
+    this.disk.entries = shown;
     return true;
   }
 
@@ -201,6 +215,7 @@ export class Member {
       const { hardState, entries } = write.ready;
       if (hardState) disk.hardState = hardState;
       const first = entries[0]?.index;
+      if (first !== undefined && (disk.entries.at(-1)?.index ?? 0) >= first) disk.former = disk.entries.slice();
       if (first !== undefined) disk.entries = disk.entries.filter(({ index }) => index < first);
       disk.entries.push(...entries);
       return;
