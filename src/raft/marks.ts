@@ -33,8 +33,6 @@ export const RAFT_MARKS = [
   'raft: snapshot wanted by a member',
   'raft: snapshot transfer failed',
   'raft: snapshot offered but superseded',
-  'raft: snapshot outdated while it was installed',
-  'raft: log kept behind an installed snapshot',
   'raft: log replaced by an installed snapshot',
   // reads
   'raft: read waited for an entry of the term',

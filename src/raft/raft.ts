@@ -438,10 +438,7 @@ export class Raft {
   snapshotInstalled(from: NodeId, meta: SnapshotMeta): void {
     if (meta.index > this.commitIndex || this.#has('stale-snapshot-installed')) {
       const fits = this.log.matches(meta.index, meta.term);
-      if (this.log.lastIndex > meta.index)
-        this.#mark(
-          fits ? 'raft: log kept behind an installed snapshot' : 'raft: log replaced by an installed snapshot',
-        );
+      if (!fits && this.log.lastIndex > meta.index) this.#mark('raft: log replaced by an installed snapshot');
       this.log.restore(meta);
       if (!fits) this.#writes.cutFrom(meta.index + 1, this.log);
       this.#unstable = this.#unstable.filter(
@@ -451,7 +448,7 @@ export class Raft {
       this.commitIndex = meta.index;
       this.handedIndex = meta.index;
       this.appliedIndex = meta.index;
-    } else this.#mark('raft: snapshot outdated while it was installed');
+    }
     this.#reply(from, { rejected: false, index: this.commitIndex });
     checkState(this);
   }

@@ -3,6 +3,7 @@
  * on the disk in their order, several at a time; a crash loses those that wait and what they would have sent.
  */
 import { Raft } from '#src/raft/raft.ts';
+import type { RaftMark } from '#src/raft/marks.ts';
 import type { RaftConfig } from '#src/raft/raft.ts';
 import type { Entry, HardState, Message, NodeId, Ready, SnapshotMeta } from '#src/raft/types.ts';
 
@@ -32,6 +33,7 @@ export interface DurableState {
 export interface Surroundings {
   config: RaftConfig;
   /** A core begins, and has not been asked for anything: for those who look on. */
+  mark?: ((mark: RaftMark) => void) | undefined;
   started?: ((member: Member, raft: Raft) => void) | undefined;
   /** For leases. */
   nowMs(): number;
@@ -71,6 +73,7 @@ export class Member {
     this.raft = new Raft({
       id: this.id,
       config: this.#around.config,
+      mark: this.#around.mark,
       randomBelow: (bound) => this.#around.randomBelow(bound),
       recovered: { hardState, snapshot: snapshot?.meta, entries: [...entries], repairTo },
     });
