@@ -4,7 +4,7 @@
  * socket, file, clock or randomness of its own.
  * Owns: term, vote, log, roles, what each member has. Imports: std.
  * Never: what an entry's data means, how messages travel, when a disk has synced (it is told).
- * Read next: types.ts (what crosses the border), log.ts, replication.ts and progress.ts (what members
+ * Read next: types.ts and options.ts (what crosses the border), log.ts, replication.ts and progress.ts (what members
  * are sent), reads.ts, writes.ts, configuration.ts, invariants.ts (what must hold), docs/life-of-a-failover.md.
  */
 import { assert } from '#src/std/assert.ts';
@@ -23,94 +23,22 @@ import {
 } from './configuration.ts';
 import { checkState } from './invariants.ts';
 import { RaftLog } from './log.ts';
+import { ELECTION_STRETCH_MAX, type Proposal, type RaftConfig, type RaftOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
 import type { RaftMark } from './marks.ts';
 import type { RaftMutation } from './mutations.ts';
 import { accept, becomeProbe, type Progress } from './progress.ts';
 import { ReadRounds, type ReadRequest } from './reads.ts';
 import { Replication } from './replication.ts';
-import type {
-  Configuration,
-  ConfigurationChange,
-  Entry,
-  HardState,
-  Message,
-  NodeId,
-  Ready,
-  Role,
-  SnapshotMeta,
-} from './types.ts';
+import type { Configuration, ConfigurationChange, Entry, Message, NodeId, Ready, Role, SnapshotMeta } from './types.ts';
 import { Writes } from './writes.ts';
-
-export interface RaftConfig {
-  /** Ticks of silence before an election; each wait is drawn from [n, 2n). */
-  electionTimeoutTicks: number;
-  heartbeatTicks: number;
-  /** Bytes of entry data in one append; one entry may exceed it. */
-  appendBytesMax: number;
-  inflightMessagesMax: number;
-  inflightBytesMax: number;
-  /** Proposals are refused above this many bytes not yet committed. */
-  uncommittedBytesMax: number;
-  /**
-   * How reads are confirmed: by a round of heartbeats, or under the leader's lease (thesis §6.4.1), which rests on
-   * clocks that run at about the same speed. All members must agree: with 'lease' a restarted one refuses votes
-   * for an election timeout, since it does not know whom it had heard of. The caller tells the time (`passTime`).
-   */
-  readMode?: 'index' | 'lease';
-  /** Of a lease, from the sending of the heartbeat that a quorum confirmed; below the shortest election timeout. */
-  leaseMs?: number;
-  mutations?: ReadonlySet<RaftMutation>;
-}
-
-/** A slow disk or network may lengthen the election timeout up to this many times the configured one. */
-export const ELECTION_STRETCH_MAX = 4;
-
-export const RAFT_DEFAULTS: RaftConfig = {
-  electionTimeoutTicks: 10,
-  heartbeatTicks: 1,
-  appendBytesMax: 1024 * 1024,
-  inflightMessagesMax: 256,
-  inflightBytesMax: 32 * 1024 * 1024,
-  uncommittedBytesMax: 64 * 1024 * 1024,
-};
-
-export interface RaftOptions {
-  id: NodeId;
-  config: RaftConfig;
-  /** Uniform integer in [0, bound); for election timeouts. */
-  randomBelow: (bound: number) => number;
-  recovered: {
-    hardState: HardState | undefined;
-    snapshot: SnapshotMeta | undefined;
-    entries: Entry[];
-    /** Entries up to here may have been acknowledged by this member, and its disk has lost some (see `impaired`). */
-    repairTo?: number | undefined;
-  };
-  /** For the simulator's coverage. */
-  mark?: ((mark: RaftMark) => void) | undefined;
-}
-
-export type Proposal =
-  | { accepted: true; firstIndex: number; term: number }
-  | {
-      accepted: false;
-      reason: 'notLeader' | 'transferring' | 'overloaded' | 'changeInFlight' | 'termNotCommitted';
-      leader: NodeId | undefined;
-    };
-
-/** What a cluster's first node writes before its first start: one committed entry with the configuration. */
-export function bootstrapState(configuration: Configuration): { hardState: HardState; entries: Entry[] } {
-  return {
-    hardState: { currentTerm: 1, votedFor: undefined, commitIndex: 1 },
-    entries: [{ index: 1, term: 1, type: 'configuration', data: encodeConfiguration(configuration) }],
-  };
-}
 
 /** Read ids of one incarnation, and how many incarnations are told apart: together below 2^53. */
 const READ_IDS = 2 ** 32;
 const READ_BASES = 2 ** 20;
 
+export { bootstrapState, ELECTION_STRETCH_MAX, RAFT_DEFAULTS } from './options.ts';
+export type { Proposal, RaftConfig, RaftOptions } from './options.ts';
 export type { RaftMutation } from './mutations.ts';
 export { RAFT_MUTATIONS } from './mutations.ts';
 
