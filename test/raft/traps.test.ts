@@ -844,10 +844,17 @@ test('changes: removed ids never come back; a reason is bounded; members are kno
     t.throws(() => one.raft.proposeConfiguration(wanted), { code: 'RAFT_BAD_CHANGE' } as object)?.message ?? '';
   t.regex(refused({ type: 'setVoters', voters: ['n1', 'n9'] }), /'n9' is no member/);
   t.regex(refused({ type: 'setVoters', voters: [] }), /cannot decide anything/);
+  const nine = Array.from({ length: 9 }, (_, i) => `n${i + 1}`);
+  const many = leader({ learners: nine.slice(3) });
+  t.throws(() => many.raft.proposeConfiguration({ type: 'setVoters', voters: nine }), { message: /at most 7 voters/ });
+  t.is(change(one, { type: 'setVoters', voters: ['n1', 'n2', 'n3', 'n3'] }), 'accepted', 'named twice is named once');
+  t.deepEqual(one.raft.configuration.votersOutgoing, [], 'the same voters need no joint configuration');
+  one.take();
+  one.deliver('n2', one.accept(2));
   t.regex(refused({ type: 'remove', id: 'n3', reason: 'x'.repeat(201) }), /reason of 201 characters; the limit is 200/);
   t.is(change(one, { type: 'remove', id: 'n3' }), 'accepted');
-  one.deliver('n2', one.accept(2));
   one.deliver('n2', one.accept(3));
+  one.deliver('n2', one.accept(4));
   t.deepEqual(one.raft.configuration.removed, ['n3']);
   t.regex(refused({ type: 'addLearner', id: 'n3', address: 'x' }), /'n3' was removed, and ids never come back/);
 });
