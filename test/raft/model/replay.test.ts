@@ -122,6 +122,7 @@ const NOT_SEEN: Partial<Record<RaftMutation, string>> = {
   'vote-under-live-leader': 'a vote under a live leader is safe, only unkind; the model has no clock',
   'learner-refuses-vote': 'refusing is always safe',
   'no-probe-after-loss': 'not sending is always safe',
+  'damaged-member-believes-heartbeat': 'the disks of the runs lose entries; none brings back what they replaced',
   'lease-for-ever': 'a lease rests on clocks, the model has none; a stale read would be refused',
   'lease-through-transfer': 'as above',
   'vote-within-lease': 'as above',
