@@ -13,6 +13,7 @@ import type { NodeId } from '#src/raft/types.ts';
 import { createStore } from '#src/store/store.ts';
 import { SnapshotReader } from '#src/store/store.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
+import { STORE_MUTATIONS } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
 import type { Recovered, Wal } from '#src/wal/wal.ts';
 import type { Peers } from '#src/wire/peers.ts';
@@ -84,7 +85,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
   });
   const { wal } = opened;
   const recovered = await bootstrapped(wal, opened.recovered, config);
-  const store = createStore({ mutations: storeMutations(mutations) });
+  const store = createStore({ mutations: storeMutations(mutations), mark: options.mark });
   await restoreStore(wal, store, recovered);
   const ticks = (ms: number): number => Math.max(1, Math.round(ms / settings.tickMs));
   const raft = new Raft({
@@ -117,12 +118,11 @@ async function restoreStore(wal: Wal, store: Store, recovered: Recovered): Promi
   if (recovered.snapshot === undefined) return;
   const saved = await wal.openSnapshot();
   if (saved === undefined) return;
-  const reader = new SnapshotReader();
+  const reader = new SnapshotReader({ commands: store.commands });
   for await (const chunk of saved.read()) reader.push(chunk);
   store.install(reader);
 }
 
-const STORE_MUTATIONS: readonly StoreMutation[] = ['no-dedup', 'lost-watch-event'];
 const RAFT_MUTATIONS: readonly RaftMutation[] = ['commit-old-term-by-counting', 'vote-not-durable', 'ack-before-sync'];
 
 function storeMutations(mutations: ReadonlySet<ReplicaMutation>): ReadonlySet<StoreMutation> {

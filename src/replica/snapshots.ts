@@ -152,7 +152,7 @@ export class Snapshots {
     const refusal = this.#refuse(from, term, meta);
     if (refusal !== undefined) throw refusal;
     this.#installing = { from, meta };
-    const reader = new SnapshotReader();
+    const reader = new SnapshotReader({ commands: this.#store.commands });
     try {
       await this.#wal.saveSnapshot(meta, fed(reader, receiveSnapshot(stream)));
       if (this.#stopped) return;
