@@ -9,6 +9,7 @@ import type { Entry, Message, NodeId, Ready } from '#src/raft/types.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { Wal } from '#src/wal/wal.ts';
+import type { ReplicaMark } from './marks.ts';
 import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 
@@ -50,6 +51,10 @@ export class Consensus {
   #readId = 0;
   #seen = { role: '', term: 0, leader: undefined as NodeId | undefined };
 
+  /** The mutation disk-hang-ignored. */
+  readonly #ignoresHang: boolean;
+  readonly #mark: (mark: ReplicaMark) => void;
+
   constructor(options: {
     clock: Clock;
     log: Log;
@@ -58,7 +63,11 @@ export class Consensus {
     peers: Peers;
     settings: ReplicaSettings;
     events: ConsensusEvents;
+    ignoresHang?: boolean;
+    mark?: (mark: ReplicaMark) => void;
   }) {
+    this.#ignoresHang = options.ignoresHang === true;
+    this.#mark = options.mark ?? (() => undefined);
     this.#clock = options.clock;
     this.#log = options.log;
     this.#raft = options.raft;
@@ -244,9 +253,10 @@ export class Consensus {
 
   /** While the disk hangs there are no ticks: no heartbeats from here, and no candidacy. */
   #pauseForDisk(): boolean {
-    if (!this.diskHangs) return false;
+    if (!this.diskHangs || this.#ignoresHang) return false;
     const { role, currentTerm: term } = this.#raft;
     if (role === 'leader') {
+      this.#mark('replica: leadership given up over a hung disk');
       this.#log.error('the disk hangs; this replica gives up leadership', { term, limitMs: this.#settings.diskHangMs });
       this.#guard(() => this.#raft.stepDown());
       this.pump();

@@ -2,6 +2,7 @@
 import type { Clock } from '#src/ports/clock.ts';
 import { Fault } from '#src/std/fault.ts';
 import { BATCH_HEADER_BYTES, encodeCommand, ITEM_HEADER_BYTES, joinItems } from '#src/store/codec.ts';
+import type { CommandVersion } from '#src/store/command.ts';
 import type { ProposalMessage } from './proposals.ts';
 import { ENTRY_BYTES_MAX, UNAPPLIED_BYTES_MAX } from './settings.ts';
 
@@ -12,7 +13,7 @@ export interface IntakeRoute {
   notLeader(): Fault;
 }
 
-type Taken = { items: Uint8Array[]; resolve: () => void; reject: (fault: Fault) => void };
+type Taken = { version: CommandVersion; items: Uint8Array[]; resolve: () => void; reject: (fault: Fault) => void };
 
 export class Intake {
   readonly #clock: Clock;
@@ -41,7 +42,12 @@ export class Intake {
     if (message.items.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       // Copied: a received frame's bytes may be gone by the end of the turn. (A Buffer's `slice` would not copy.)
-      this.#waiting.push({ items: message.items.map((item) => new Uint8Array(item)), resolve, reject });
+      this.#waiting.push({
+        version: message.version ?? 1,
+        items: message.items.map((item) => new Uint8Array(item)),
+        resolve,
+        reject,
+      });
       if (this.#waiting.length === 1) this.#clock.endOfTurn(() => this.#flush());
     });
   }
@@ -68,7 +74,9 @@ export class Intake {
     let bytes = BATCH_HEADER_BYTES;
     for (const taken of waiting) {
       const size = taken.items.reduce((sum, item) => sum + ITEM_HEADER_BYTES + item.length, 0);
-      if (group.length > 0 && bytes + size > ENTRY_BYTES_MAX) {
+      // Versions are kept apart, so that one that must wait holds up nothing else.
+      const fits = bytes + size <= ENTRY_BYTES_MAX && group[0]?.version === taken.version;
+      if (group.length > 0 && !fits) {
         this.#proposeGroup(group);
         group = [];
         bytes = BATCH_HEADER_BYTES;
@@ -80,7 +88,12 @@ export class Intake {
   }
 
   #proposeGroup(group: Taken[]): void {
-    const done = this.#propose(joinItems(group.flatMap(({ items }) => items)));
+    const done = this.#propose(
+      joinItems(
+        group.flatMap(({ items }) => items),
+        group[0]?.version,
+      ),
+    );
     for (const { resolve, reject } of group) {
       if (done) resolve();
       else reject(this.#route.notLeader());

@@ -12,6 +12,7 @@ import type { RaftMutation } from '#src/raft/raft.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { createStore } from '#src/store/store.ts';
 import { SnapshotReader } from '#src/store/store.ts';
+import type { CommandRange } from '#src/store/codec.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
 import { STORE_MUTATIONS } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
@@ -19,6 +20,7 @@ import type { Recovered, Wal } from '#src/wal/wal.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { Fault } from '#src/std/fault.ts';
 import type { Membership } from './membership.ts';
+import type { OwnMutation } from './mutations.ts';
 import type { Proposer } from './proposer.ts';
 import type { Reader } from './reader.ts';
 import { ReplicaCore } from './replica-core.ts';
@@ -29,7 +31,8 @@ export type { ReplicaSettings } from './settings.ts';
 export { DEFAULT_SETTINGS } from './settings.ts';
 
 /** Test-only faults that the simulator must find. */
-export type ReplicaMutation = RaftMutation | StoreMutation;
+export type ReplicaMutation = RaftMutation | StoreMutation | OwnMutation;
+export type { OwnMutation } from './mutations.ts';
 
 export interface ReplicaConfig {
   /** What differs from DEFAULT_SETTINGS. */
@@ -49,6 +52,8 @@ export interface ReplicaOptions {
   peers: Peers;
   config: ReplicaConfig;
   mutations?: ReadonlySet<ReplicaMutation>;
+  /** Tests of mixed releases: the command versions of the release that this replica plays. */
+  release?: { commands: CommandRange };
   /** For the simulator's coverage: a rare situation, by its name in the `marks.ts` of raft, wal, store or replica. */
   mark?: ((mark: string) => void) | undefined;
   /** This replica has stopped by itself: its disk failed or an entry could not be applied. The process should end. */
@@ -60,6 +65,12 @@ export interface Replica extends Proposer, Reader, Membership {
   readonly store: Store;
   /** The consensus core itself, for checkers that compare nodes. */
   readonly raft: Raft;
+  /**
+   * Leader only: the cluster's command version, up or down. Up happens by itself; down is for going back to an older
+   * program, and keeps it down until the nodes are restarted. Faults: REPLICA_NOT_LEADER, REPLICA_VERSION (who cannot,
+   * or what stands in the way), REPLICA_OUTCOME_UNKNOWN.
+   */
+  changeCommandVersion(to: number): Promise<void>;
   /** Begin to tick, vote and answer. */
   start(): void;
   /** Clean end; `transfer`: hand leadership over first, if this node has it. Bounded in time. */
@@ -85,7 +96,11 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
   });
   const { wal } = opened;
   const recovered = await bootstrapped(wal, opened.recovered, config);
-  const store = createStore({ mutations: storeMutations(mutations), mark: options.mark });
+  const store = createStore({
+    mutations: storeMutations(mutations),
+    mark: options.mark,
+    ...(options.release === undefined ? {} : { commands: options.release.commands }),
+  });
   await restoreStore(wal, store, recovered);
   const ticks = (ms: number): number => Math.max(1, Math.round(ms / settings.tickMs));
   const raft = new Raft({
@@ -101,7 +116,19 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     recovered,
     mark: options.mark,
   });
-  return new ReplicaCore({ ports, self, peers: options.peers, settings, wal, raft, store, onFatal: options.onFatal });
+  return new ReplicaCore({
+    ports,
+    self,
+    directory: options.directory,
+    peers: options.peers,
+    settings,
+    wal,
+    raft,
+    store,
+    mutations,
+    mark: options.mark ?? (() => undefined),
+    onFatal: options.onFatal,
+  });
 }
 
 /** The first start of the first node writes the group's configuration as its first entry. */

@@ -74,6 +74,11 @@ export class Snapshots {
     return this.#installing;
   }
 
+  /** One is being saved or received. */
+  get busy(): boolean {
+    return this.#saving || this.#installing !== undefined;
+  }
+
   stop(): void {
     this.#stopped = true;
   }

@@ -144,6 +144,11 @@ export function encodeCommand(command: Command): Uint8Array {
   }
 }
 
+/** Whether the entry changes the cluster's command version. */
+export function isSetVersion(data: Uint8Array): boolean {
+  return data[0] === 2 && data[1] === SET_VERSION;
+}
+
 /** Whether a program of this range can apply the entry. */
 export function isKnown(data: Uint8Array, range: CommandRange): boolean {
   return data[0] !== undefined && data[0] >= range.min && data[0] <= range.max;

@@ -10,7 +10,7 @@ import { Fault } from '#src/std/fault.ts';
 import { COMMAND_VERSIONS, decodeCommand, isKnown } from './codec.ts';
 import type { BatchItem, CommandRange } from './codec.ts';
 import type { Command, Key, LeaseId, Operation, Outcome, Transaction, TransactionResult, Value } from './command.ts';
-import { mixNumber, mixString } from './hash.ts';
+import { DeepHash, mixNumber, mixString } from './hash.ts';
 import type { Lease } from './leases.ts';
 import type { StoreMark } from './marks.ts';
 import { UNKNOWN } from './sessions.ts';
@@ -300,15 +300,9 @@ class MemoryStore implements Store {
   }
 
   deepHash(): string {
-    let high = 0x811c9dc5;
-    let low = 0x1b873593;
-    for (const chunk of this.snapshot().chunks()) {
-      for (const byte of chunk) {
-        high = Math.imul(high ^ byte, 0x01000193);
-        low = Math.imul((low ^ byte) + 0x7f4a7c15, 0x5bd1e995) ^ (low >>> 13);
-      }
-    }
-    return [high, low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+    const hash = new DeepHash();
+    for (const chunk of this.snapshot().chunks()) hash.update(chunk);
+    return hash.digest();
   }
 
   #applyItem(item: BatchItem, entry: { index: number; term: number }): Outcome {

@@ -35,6 +35,7 @@ function writer() {
     random: createSimRandom(createPrng(1)),
     route: {
       leader: () => here.leader,
+      commandVersion: () => store.commandVersion,
       send: (to, message) => {
         taken.push({ to, message });
         return here.answer();
