@@ -17,6 +17,7 @@ export interface ReadRoute {
   appliedIndex(): number;
   /** Why this replica cannot serve now, or undefined. */
   notReady(): string | undefined;
+  ageMs(): number | undefined;
 }
 
 type Waiting = {
@@ -53,6 +54,10 @@ export class Reads implements Reader {
 
   local(): StoreView {
     return this.#route.view();
+  }
+
+  ageMs(): number | undefined {
+    return this.#route.ageMs();
   }
 
   confirm(freshness: Freshness, options: { deadlineMs: number }): Promise<StoreView> {

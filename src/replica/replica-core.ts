@@ -88,6 +88,8 @@ export class ReplicaCore implements Replica {
   #alarm: string | undefined;
   /** A snapshot is to be taken for a reason other than the log's size. */
   #snapshotOwed = false;
+  /** When a quorum last confirmed the local state, monotonic ms. */
+  #confirmedAt: number | undefined;
   #stage: 'created' | 'running' | 'stopped' = 'created';
   #samples: RetentionSample[] = [];
   #sampleAt = 0;
@@ -154,6 +156,7 @@ export class ReplicaCore implements Replica {
         view: () => store,
         appliedIndex: () => this.#applier.appliedIndex,
         notReady: () => this.#notReady(),
+        ageMs: () => this.ageMs(),
       },
       guesses: mutations.has('stale-read'),
     });
@@ -243,6 +246,11 @@ export class ReplicaCore implements Replica {
 
   local(): StoreView {
     return this.store;
+  }
+
+  ageMs(): number | undefined {
+    this.#noteConfirmed();
+    return this.#confirmedAt === undefined ? undefined : this.#clock.monotonicMs() - this.#confirmedAt;
   }
 
   status(): ReplicaStatus {
@@ -487,6 +495,7 @@ export class ReplicaCore implements Replica {
     const now = this.#clock.monotonicMs();
     if (now < this.#housekeepingAt) return;
     this.#housekeepingAt = now + HOUSEKEEPING_MS;
+    this.#noteConfirmed();
     this.#proposals.tick();
     this.#reads.tick();
     this.#versions.tick();
@@ -505,6 +514,15 @@ export class ReplicaCore implements Replica {
       this.#compactAt = now + this.#settings.compactionIntervalMs;
       this.#compactHistory(now);
     }
+  }
+
+  /** Without a leader the core does not know any more when it was; so it is noted while it does. */
+  #noteConfirmed(): void {
+    const { role, leader, silentTicks } = this.#raft;
+    const follows = role !== 'leader' && leader !== undefined;
+    const confirmedAgoMs = follows ? silentTicks * this.#settings.tickMs : this.status().confirmedAgoMs;
+    if (confirmedAgoMs === undefined) return;
+    this.#confirmedAt = Math.max(this.#confirmedAt ?? -Infinity, this.#clock.monotonicMs() - confirmedAgoMs);
   }
 
   /** A duty of the leader: the floor is replicated, so that all nodes give the same answers. */

@@ -168,6 +168,7 @@ test('raft.md A3.5: readers are joined into rounds that begin after they asked, 
       view: () => store,
       appliedIndex: () => applied,
       notReady: () => undefined,
+      ageMs: () => undefined,
     },
   });
   const done: string[] = [];
