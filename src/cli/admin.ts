@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { createHttp } from '#src/drivers/http.ts';
-import { Fault } from '#src/std/fault.ts';
+import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import type { NodeStatus } from '#src/node/node.ts';
 import type { Layout, Shape, ShapeNode } from './layout.ts';
 
@@ -77,4 +77,37 @@ export async function askAll(layout: Layout, shape: Shape): Promise<Map<string, 
     ),
   );
   return new Map(answers.flatMap(([name, answer]) => (answer === undefined ? [] : [[name, answer as NodeStatus]])));
+}
+
+/** Ask one node after the other until one answers at all; a refusal is an answer. Faults: CLI_NO_ANSWER, CLI_REFUSED. */
+export async function askAny(
+  layout: Layout,
+  shape: Shape,
+  request: { method: string; path: string; body: unknown; timeoutMs: number },
+): Promise<unknown> {
+  const credentials = readCredentials(layout);
+  const http = createHttp();
+  const failures: string[] = [];
+  for (const node of shape.nodes) {
+    try {
+      const answer = await http.fetch({
+        method: request.method,
+        url: `https://127.0.0.1:${node.apiPort}${request.path}`,
+        headers: { accept: 'application/json', 'content-type': 'application/json' },
+        body: new TextEncoder().encode(JSON.stringify(request.body)),
+        ...credentials,
+        timeoutMs: request.timeoutMs,
+        bodyBytesMax: ANSWER_BYTES_MAX,
+      });
+      const body = JSON.parse(new TextDecoder().decode(answer.body)) as { message?: string };
+      if (answer.status === 200) return body;
+      // Without a leader another node may know one.
+      if (answer.status !== 503) throw new Fault('CLI_REFUSED', body.message ?? `status ${answer.status}`, 'never');
+      failures.push(body.message ?? `${node.name}: status 503`);
+    } catch (error) {
+      if (isFault(error, 'CLI_REFUSED')) throw error;
+      failures.push(`${node.name} does not answer: ${messageOf(error)}`);
+    }
+  }
+  throw new Fault('CLI_NO_ANSWER', failures[0] ?? 'there is no node to ask', 'later');
 }

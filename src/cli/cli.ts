@@ -6,6 +6,7 @@
 import { isFault, messageOf } from '#src/std/fault.ts';
 import { actorsCommand } from './actors.ts';
 import { downCommand, killLeaderCommand, startCommand, stopCommand } from './lifecycle.ts';
+import { memberCommand, transferLeaderCommand } from './member.ts';
 import { serverCommand } from './server.ts';
 import { simCommand } from './sim.ts';
 import { statusCommand } from './status.ts';
@@ -32,6 +33,16 @@ const COMMANDS: Record<string, Command> = {
     summary: 'leader, term and nodes; exit 0 only with a leader',
     usage: 'status [--data .kontiki] [--json]',
     run: statusCommand,
+  },
+  member: {
+    summary: 'who votes: list, promote, demote or remove members',
+    usage: 'member list|promote NAME|demote NAME|remove NAME [--data .kontiki] [--json]',
+    run: memberCommand,
+  },
+  'transfer-leader': {
+    summary: 'hand leadership to another voter',
+    usage: 'transfer-leader [NAME] [--data .kontiki]',
+    run: transferLeaderCommand,
   },
   actors: {
     summary: 'live actors, what they wait for, their last transitions',

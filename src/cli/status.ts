@@ -1,12 +1,20 @@
 /** `kontiki status`: what the nodes say of the cluster, and exit 0 only when they agree on a leader. */
+import type { NodeStatus } from '#src/node/node.ts';
 import { askAll } from './admin.ts';
 import { layoutOf, readShape, type Layout, type Shape } from './layout.ts';
 import { runningPid } from './processes.ts';
+import { tableOf } from './table.ts';
 import { readFlags, textFlag } from './usage.ts';
 
 export interface ClusterStatus {
   leader: string | null;
   term: number;
+  /** What the cluster survives with its present voters. */
+  survival: string | null;
+  /** What should be changed and cannot be now, and why. */
+  waiting: string | null;
+  /** The last changes of members, oldest first. */
+  decisions: { atMs: number; reason: string }[];
   nodes: {
     name: string;
     role: string;
@@ -20,6 +28,8 @@ export interface ClusterStatus {
   }[];
 }
 
+const DECISIONS_SHOWN = 5;
+
 /** The leader is the one that the newest term names and that says so itself. */
 export async function clusterStatus(layout: Layout, shape: Shape): Promise<ClusterStatus> {
   const answers = await askAll(layout, shape);
@@ -30,12 +40,15 @@ export async function clusterStatus(layout: Layout, shape: Shape): Promise<Clust
   return {
     leader: leader?.name ?? null,
     term: leader?.replica.term ?? term,
+    survival: leader?.survival ?? null,
+    waiting: leader?.waiting ?? null,
+    decisions: leader?.decisions ?? [],
     nodes: shape.nodes.map((node) => {
       const answer = answers.get(node.name);
       const pid = runningPid(layout, node.name) ?? null;
       return {
         name: node.name,
-        role: answer?.replica.role ?? (pid === null ? 'down' : 'unreachable'),
+        role: roleOf(answer) ?? (pid === null ? 'down' : 'unreachable'),
         pid,
         address: `https://127.0.0.1:${node.apiPort}`,
         commitIndex: answer?.replica.commitIndex ?? null,
@@ -47,16 +60,10 @@ export async function clusterStatus(layout: Layout, shape: Shape): Promise<Clust
   };
 }
 
-function tableOf(rows: string[][]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('   ')
-        .trimEnd(),
-    )
-    .join('\n');
+/** People call a learner a standby. */
+function roleOf(answer: NodeStatus | undefined): string | undefined {
+  const role = answer?.replica.role;
+  return role === 'learner' ? 'standby' : role;
 }
 
 export async function statusCommand(args: string[]): Promise<number> {
@@ -87,6 +94,10 @@ export async function statusCommand(args: string[]): Promise<number> {
         ]),
       ]),
     );
+    if (status.survival !== null) console.log(`\n${status.survival}`);
+    if (status.waiting !== null) console.log(`waiting: ${status.waiting}`);
+    for (const { atMs, reason } of status.decisions.slice(-DECISIONS_SHOWN))
+      console.log(`${new Date(atMs).toISOString().slice(0, 19)}Z  ${reason}`);
   }
   return status.leader === null ? 1 : 0;
 }

@@ -109,6 +109,13 @@ export async function admitNode(
   if (!(await records.isToken(hashOf(crypto, request.secret)))) {
     throw new Fault('CLUSTER_TOKEN', 'the join token is not one of this cluster, or was withdrawn', 'never');
   }
+  if (membership.status().removed.includes(request.nodeName)) {
+    throw new Fault(
+      'CLUSTER_NAME_TAKEN',
+      `a node '${request.nodeName}' was removed from this cluster, and names do not come back, since its old disk still holds votes; join under a new name`,
+      'never',
+    );
+  }
   const { clusterId, ranges } = await records.cluster();
   const record = await records.admit(
     request.nodeName,

@@ -32,6 +32,7 @@ export interface Keys {
 }
 
 const IDENTITY = 'identity.json';
+const BOOTS = 'boots';
 const KEYS = 'pki.json';
 const FILE_BYTES_MAX = 1024 * 1024;
 
@@ -103,4 +104,22 @@ export async function readIdentity(
 export async function writeIdentity(disk: Disk, identity: Identity, keys: Keys): Promise<void> {
   await writeText(disk, KEYS, `${JSON.stringify(keys)}\n`);
   await writeText(disk, IDENTITY, `${JSON.stringify(identity, null, 2)}\n`);
+}
+
+/**
+ * Count a start of this directory's process, durably, before it talks to anyone. A copy of the directory that was
+ * made earlier counts fewer, and the cluster, which was told, refuses it.
+ */
+export async function countBoot(disk: Disk): Promise<number> {
+  const text = await readText(disk, BOOTS);
+  const before = text === undefined ? 0 : Number(text.trim());
+  if (!Number.isSafeInteger(before) || before < 0) {
+    throw new Fault(
+      'CLUSTER_IDENTITY_BROKEN',
+      `${BOOTS} in the data directory holds ${JSON.stringify(text)} and not a number of starts; remove the directory and join anew`,
+      'never',
+    );
+  }
+  await writeText(disk, BOOTS, `${before + 1}\n`);
+  return before + 1;
 }

@@ -5,7 +5,9 @@
  *   /kontiki/cluster            id, address ranges
  *   /kontiki/trust              private keys, sealed
  *   /kontiki/join-tokens/HASH   who may join
- *   /kontiki/nodes/NAME         incarnation, peer address, Pod range
+ *   /kontiki/nodes/NAME         incarnation, peer address, Pod range, zone, starts of its process
+ *   /kontiki/held/NAME          a standby by the operator's wish
+ *   /kontiki/decisions          the last changes of members, with their reasons
  *   /kontiki/podcidr/INDEX      taken Pod ranges, by number
  */
 import type { Proposer } from '#src/replica/proposer.ts';
@@ -13,12 +15,17 @@ import type { Reader } from '#src/replica/reader.ts';
 import type { Operation, Transaction } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import { Fault } from '#src/std/fault.ts';
+import type { MemberFacts } from './voters.ts';
 
 export const CLUSTER_KEY = '/kontiki/cluster';
 export const TRUST_KEY = '/kontiki/trust';
 const TOKENS = '/kontiki/join-tokens/';
 const NODES = '/kontiki/nodes/';
 const POD_RANGES = '/kontiki/podcidr/';
+const HELD = '/kontiki/held/';
+const DECISIONS = '/kontiki/decisions';
+/** Changes of members that are remembered. */
+const DECISIONS_MAX = 20;
 
 const DEADLINE_MS = 10_000;
 const ATTEMPTS_MAX = 20;
@@ -32,6 +39,17 @@ export interface NodeRecord {
   incarnation: string;
   peerAddress: string;
   podIndex: number;
+  /** Failure domain, of the label topology.kubernetes.io/zone. */
+  zone?: string;
+  /** How often its process has started: a data directory that says less is an old copy. */
+  boots?: number;
+}
+
+/** A change of members, as it was decided. */
+export interface Decision {
+  /** Wall time of the leader. */
+  atMs: number;
+  reason: string;
 }
 
 /** A record as JSON; its revision goes into a field of its own, since every value has that hole. */
@@ -75,6 +93,22 @@ export interface Records {
    * Faults: CLUSTER_NAME_TAKEN, CLUSTER_FULL.
    */
   admit(name: string, incarnation: string, peerAddress: string, podRanges: number): Promise<NodeRecord>;
+  /**
+   * This process has started: its count, address and zone. Faults: CLUSTER_OLD_COPY when the cluster has seen a later
+   * start of this directory, CLUSTER_NAME_TAKEN when the name is another directory's.
+   */
+  registerStart(
+    name: string,
+    start: { incarnation: string; peerAddress: string; zone: string; boots: number },
+  ): Promise<void>;
+  /** Standby whatever the cluster would like, or no longer so. */
+  hold(name: string, held: boolean): Promise<void>;
+  note(decision: Decision): Promise<void>;
+  /** From the local state, oldest first. */
+  localDecisions(): Decision[];
+  localFacts(): MemberFacts;
+  /** From the local state; 0 for one that never registered. */
+  localBoots(name: string): number;
 }
 
 export function createRecords(options: { proposer: Proposer; reader: Reader }): Records {
@@ -128,6 +162,26 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
     return result?.ok ? record : undefined;
   }
 
+  /** Change a record as it is now, or make it. */
+  async function rewrite<T extends object>(key: string, change: (known: T | undefined) => T): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      const view = await confirm();
+      const value = view.get(key);
+      const { revision: _own, ...next } = change(getRecord<T>(view, key)) as T & { revision?: number };
+      const [result] = await options.proposer.propose(
+        [
+          {
+            conditions: [value ? { type: 'modRevision', key, revision: value.modRevision } : { type: 'absent', key }],
+            operations: [putRecord(key, next)],
+          },
+        ],
+        { deadlineMs: DEADLINE_MS },
+      );
+      if (result?.ok) return;
+    }
+    throw new Fault('CLUSTER_BUSY', `${ATTEMPTS_MAX} others changed ${key} meanwhile; try again`, 'later');
+  }
+
   return {
     async cluster() {
       const record = getRecord<ClusterRecord>(await confirm(), CLUSTER_KEY);
@@ -161,5 +215,48 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         'later',
       );
     },
+    async registerStart(name, { incarnation, peerAddress, zone, boots }) {
+      await rewrite<NodeRecord>(NODES + name, (known) => {
+        if (known === undefined)
+          throw new Fault('CLUSTER_UNFINISHED', `the cluster has no record of '${name}' yet`, 'later');
+        if (known.incarnation !== incarnation) {
+          throw new Fault(
+            'CLUSTER_NAME_TAKEN',
+            `the cluster knows node '${name}' by another data directory than this one; it was removed, or it joined anew elsewhere`,
+            'never',
+          );
+        }
+        if ((known.boots ?? 0) >= boots) {
+          throw new Fault(
+            'CLUSTER_OLD_COPY',
+            `this data directory of '${name}' says that it was started ${boots} times, the cluster has seen ${known.boots} starts: it is an older copy, and may lack what this node has promised; use the newest one, or remove the node and join under another name`,
+            'never',
+          );
+        }
+        return { ...known, peerAddress, boots, ...(zone === '' ? {} : { zone }) };
+      });
+    },
+    async hold(name, held) {
+      const operation: Operation = held
+        ? putRecord(HELD + name, {})
+        : { type: 'deleteRange', from: HELD + name, to: `${HELD + name} `, limit: 1 };
+      await options.proposer.propose([{ conditions: [], operations: [operation] }], { deadlineMs: DEADLINE_MS });
+    },
+    async note(decision) {
+      await rewrite<{ decisions: Decision[] }>(DECISIONS, (known) => ({
+        decisions: [...(known?.decisions ?? []), decision].slice(-DECISIONS_MAX),
+      }));
+    },
+    localDecisions: () => getRecord<{ decisions: Decision[] }>(options.reader.local(), DECISIONS)?.decisions ?? [],
+    localFacts() {
+      const view = options.reader.local();
+      const { items } = view.range({ from: HELD, to: `${HELD}~`, limit: 0 });
+      const zones = [...listNodes(view)].flatMap(([name, { zone }]) => (zone === undefined ? [] : [[name, zone]]));
+      return {
+        zones: Object.fromEntries(zones) as Record<string, string>,
+        held: new Set(items.map(({ key }) => key.slice(HELD.length))),
+      };
+    },
+    localBoots: (name) => getRecord<NodeRecord>(options.reader.local(), NODES + name)?.boots ?? 0,
   };
 }

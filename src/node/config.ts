@@ -14,6 +14,8 @@ export interface NodeTimes {
   nodeGraceMs: number;
   /** Further silence before its Pods are evicted (Kubernetes: 300 s). */
   podEvictionMs: number;
+  /** Silence of a voter before a standby takes its place. */
+  voterReplaceMs: number;
 }
 
 export interface NodeConfig {
@@ -29,6 +31,8 @@ export interface NodeConfig {
   peer: { host: string; port: number; /** host:port others dial. */ advertise: string };
   /** Absent on the node that makes the cluster, and ignored once the data directory has an identity. */
   join?: { server: string; token: string };
+  /** Peer addresses that are known better than the cluster does, after all members have moved at once. */
+  peers: Record<string, string>;
   runtime: 'auto' | 'docker' | 'process';
   /** This node's part of the host: capacity is divided by `count`. */
   hostShare: { index: number; count: number };
@@ -46,6 +50,7 @@ export const KUBERNETES_TIMES: NodeTimes = {
   leaseRenewMs: 10_000,
   nodeGraceMs: 40_000,
   podEvictionMs: 300_000,
+  voterReplaceMs: 30_000,
 };
 
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -108,7 +113,19 @@ export function parseTimes(input: unknown): NodeTimes {
 /** Check what a file or flags gave. Faults: CONFIG_INVALID. */
 export function parseNodeConfig(input: unknown): NodeConfig {
   const given = record(input, 'the configuration');
-  known(given, '', ['name', 'api', 'peer', 'join', 'runtime', 'hostShare', 'times', 'ranges', 'labels', 'logLevel']);
+  known(given, '', [
+    'name',
+    'api',
+    'peer',
+    'join',
+    'peers',
+    'runtime',
+    'hostShare',
+    'times',
+    'ranges',
+    'labels',
+    'logLevel',
+  ]);
   const name = text(given['name'], 'name');
   if (!LABEL.test(name))
     fail('name', name, 'a DNS-1123 label: lower-case letters, digits and -, at most 63 characters');
@@ -136,6 +153,7 @@ export function parseNodeConfig(input: unknown): NodeConfig {
       index: integer(share['index'], 'hostShare.index', 0, 255),
       count: integer(share['count'], 'hostShare.count', 1, 256),
     },
+    peers: peersOf(given['peers']),
     times: parseTimes(given['times']),
     labels: labelsOf(given['labels']),
     logLevel: oneOf(given['logLevel'] ?? 'info', 'logLevel', ['debug', 'info', 'warn', 'error']),
@@ -147,6 +165,16 @@ export function parseNodeConfig(input: unknown): NodeConfig {
   }
   if (given['ranges'] !== undefined) config.ranges = rangesOf(given['ranges']);
   return config;
+}
+
+function peersOf(input: unknown): Record<string, string> {
+  const peers: Record<string, string> = {};
+  for (const [name, address] of Object.entries(record(input ?? {}, 'peers'))) {
+    if (typeof address !== 'string' || !/^[^\s:]+:\d{1,5}$/.test(address))
+      fail(`peers.${name}`, address, 'host:port of the peer link of that node');
+    peers[name] = address;
+  }
+  return peers;
 }
 
 function labelsOf(input: unknown): Record<string, string> {

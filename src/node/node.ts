@@ -8,7 +8,10 @@
 import { createApiServer, type ApiServer } from '#src/apiserver/apiserver.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { createRecords } from '#src/cluster/records.ts';
-import { createVoterManager } from '#src/cluster/voters.ts';
+import { countBoot } from '#src/cluster/identity.ts';
+import type { Decision, Records } from '#src/cluster/records.ts';
+import { createVoterManager, survivalOf, type VoterManager } from '#src/cluster/voters.ts';
+import { createMoorings, type Moorings } from './moorings.ts';
 import { createKubelet, type Kubelet } from '#src/kubelet/kubelet.ts';
 import { nodeAddressOf } from '#src/kubelet/addresses.ts';
 import type { Ports } from '#src/ports/ports.ts';
@@ -62,6 +65,15 @@ export interface NodeStatus {
   ready: boolean;
   replica: ReplicaStatus;
   peers: { name: string; address: string; connected: boolean; rttMs?: number }[];
+  /** What the cluster survives with its present voters, in words. */
+  survival: string;
+  /** The last changes of members with their reasons, oldest first. */
+  decisions: Decision[];
+  /** On the leader: what should be changed and cannot be now, and why. */
+  waiting?: string;
+  /** Failure domains by node, and standbys by the operator's wish. */
+  zones: Record<string, string>;
+  held: string[];
 }
 
 export interface Node {
@@ -82,11 +94,14 @@ interface Parts {
   kubelet: Kubelet;
   proxy: Proxy;
   duties: LeaderDuties;
-  voters: { start(): void; stop(): void };
+  voters: VoterManager;
+  records: Records;
+  moorings: Moorings;
   endpoint: ApiEndpoints;
 }
 
 const READY_LAG_MAX_ENTRIES = 1000;
+const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 export function createNode(options: NodeOptions): Node {
   const { ports, config } = options;
@@ -108,6 +123,7 @@ export function createNode(options: NodeOptions): Node {
       routes: options.host.routes ?? [],
     });
     const { identity, keys } = life;
+    const boots = await countBoot(ports.disk);
     const wire = await createWire({
       network: ports.network,
       clock: ports.clock,
@@ -117,6 +133,8 @@ export function createNode(options: NodeOptions): Node {
       clusterId: identity.clusterId,
       incarnation: ports.random.uuid(),
       version: VERSION,
+      boots,
+      refusal: (name, itsBoots) => refusalOf(name, itsBoots),
       identity: { ...keys.peer, authorityPem: keys.trust.peer },
       listen: config.peer,
     });
@@ -135,7 +153,8 @@ export function createNode(options: NodeOptions): Node {
       mark: options.mark,
       onFatal: fatal,
     });
-    for (const [name, address] of Object.entries(identity.peers)) wire.setAddress(name, address);
+    for (const [name, address] of Object.entries({ ...identity.peers, ...config.peers }))
+      wire.setAddress(name, address);
     await ports.dataplane.prepareNode({
       clusterId: identity.clusterId,
       podCidr: identity.podCidr,
@@ -143,9 +162,10 @@ export function createNode(options: NodeOptions): Node {
       clusterPodCidr: identity.ranges.pods,
       serviceCidr: identity.ranges.services,
     });
-    parts = compose(life, wire, replica);
+    parts = compose(life, wire, replica, boots);
     replica.start();
     parts.voters.start();
+    parts.moorings.start();
     parts.duties.start();
     await startServing(parts);
     parts.kubelet.start();
@@ -154,7 +174,19 @@ export function createNode(options: NodeOptions): Node {
     log.info('started', { node: config.name, cluster: identity.clusterId, version: VERSION });
   }
 
-  function compose(life: Life, wire: Wire, replica: Replica): Parts {
+  /** Members that must not come in, as far as this node knows. */
+  function refusalOf(name: string, boots: number): string | undefined {
+    if (!parts) return undefined;
+    const { replica, records } = parts;
+    if (replica.status().removed.includes(name))
+      return `${name} was removed from this cluster; its data directory is of no use any more`;
+    const seen = records.localBoots(name);
+    // Equal is the same process, which has registered.
+    if (boots >= seen) return undefined;
+    return `${name} comes with a data directory of its start ${boots}, and was seen at start ${seen}: an older copy, which may lack what it has promised`;
+  }
+
+  function compose(life: Life, wire: Wire, replica: Replica, boots: number): Parts {
     const { clock, random } = ports;
     const { identity, keys } = life;
     const registry = createRegistry({
@@ -254,7 +286,30 @@ export function createNode(options: NodeOptions): Node {
         log: ports.log,
         dataplane: ports.dataplane,
       }),
-      voters: createVoterManager({ membership: replica, clock, log: ports.log }),
+      records,
+      voters: createVoterManager({
+        membership: replica,
+        clock,
+        log: ports.log,
+        facts: () => records.localFacts(),
+        note: (reason) => records.note({ atMs: clock.wallMs(), reason }),
+        replaceAfterMs: config.times.voterReplaceMs,
+      }),
+      moorings: createMoorings({
+        membership: replica,
+        records,
+        wire,
+        clock,
+        log: ports.log,
+        name: config.name,
+        start: {
+          incarnation: identity.incarnation,
+          peerAddress: config.peer.advertise,
+          zone: config.labels[ZONE_LABEL] ?? '',
+          boots,
+        },
+        onFatal: fatal,
+      }),
       endpoint: createApiEndpoint({
         client: nodeIdentity,
         clock,
@@ -283,17 +338,20 @@ export function createNode(options: NodeOptions): Node {
   }
 
   function unreadyReason(replica: Replica): string | undefined {
-    const { leader, commitIndex, appliedIndex, voters, learners, diverged, alarms } = replica.status();
+    const { leader, commitIndex, appliedIndex, voters, learners, removed, diverged, alarms } = replica.status();
     if (diverged) return alarms[0] ?? 'the state of this node is in doubt';
     if (leader === undefined) return 'no leader is known';
     if (commitIndex - appliedIndex > READY_LAG_MAX_ENTRIES) return `${commitIndex - appliedIndex} entries behind`;
+    if (removed.includes(config.name)) return 'removed from the cluster';
     if (!voters.includes(config.name) && !learners.includes(config.name)) return 'not a member of the cluster (yet)';
     return undefined;
   }
 
   function status(): NodeStatus {
     if (!parts) throw new Fault('NODE_NOT_STARTED', `node ${config.name} has not started`, 'later');
-    const { replica, kubelet, wire, life } = parts;
+    const { replica, kubelet, wire, life, records, voters } = parts;
+    const waiting = voters.waiting();
+    const { zones, held } = records.localFacts();
     return {
       name: config.name,
       pid: options.host.pid,
@@ -302,14 +360,20 @@ export function createNode(options: NodeOptions): Node {
       ready: unreadyReason(replica) === undefined && kubelet.isReady(),
       replica: replica.status(),
       peers: wire.states(),
+      survival: survivalOf(replica.status().voters.length),
+      decisions: records.localDecisions(),
+      ...(waiting === undefined ? {} : { waiting }),
+      zones,
+      held: [...held],
     };
   }
 
   async function stop(): Promise<void> {
     stopping = true;
     if (!parts) return;
-    const { kubelet, proxy, duties, voters, replica, apiServer, wire, endpoint } = parts;
+    const { kubelet, proxy, duties, voters, moorings, replica, apiServer, wire, endpoint } = parts;
     voters.stop();
+    moorings.stop();
     endpoint.stop();
     duties.stop();
     kubelet.stop();

@@ -3,12 +3,14 @@
  *   GET  ca                 the serving authority; open, its hash is in the join token
  *   POST join               a new node, with the token's secret; forwarded to the leader
  *   GET  status             this node, for system:masters
+ *   POST members            promote, demote, remove, transfer; for system:masters, forwarded to the leader
  *   GET  actors             live actors, for system:masters
  *   POST remove-containers  the operator takes the cluster down, for system:masters
  */
 import { admitNode } from '#src/cluster/cluster.ts';
 import type { Keys } from '#src/cluster/identity.ts';
 import { parseJoinRequest, type JoinAnswer } from '#src/cluster/join.ts';
+import { operate, parseMemberRequest } from '#src/cluster/operations.ts';
 import type { Records } from '#src/cluster/records.ts';
 import type { ExtraRoutes } from '#src/apiserver/apiserver.ts';
 import type { HttpRequest, HttpResponse } from '#src/ports/http.ts';
@@ -22,6 +24,10 @@ const PREFIX = '/cluster/v1/';
 const BODY = { bytesMax: 64 * 1024, timeoutMs: 5000 };
 const JOIN_TIMEOUT_MS = 15_000;
 const JOIN_METHOD = 'cluster.join';
+const MEMBERS_METHOD = 'cluster.members';
+const LEADER_ATTEMPTS_MAX = 20;
+const LEADER_PAUSE_MS = 100;
+const ADDRESS_METHOD = 'cluster.address';
 
 interface RouteOptions {
   ports: Ports;
@@ -39,26 +45,66 @@ interface Answer {
   body: unknown;
 }
 
+function noLeader(voters: readonly string[]): Fault {
+  const needed = Math.floor(voters.length / 2) + 1;
+  return new Fault(
+    'CLUSTER_NO_LEADER',
+    `the cluster has no leader at the moment: ${needed} of its ${voters.length} voters (${voters.join(', ')}) have to reach each other`,
+    'later',
+  );
+}
+
 export function clusterRoutes(options: RouteOptions): ExtraRoutes {
   const { ports, keys, records, membership, wire } = options;
   const admit = (body: unknown): Promise<JoinAnswer> =>
     admitNode({ crypto: ports.crypto, clock: ports.clock, keys, records, membership }, parseJoinRequest(body));
 
   wire.onRequest(JOIN_METHOD, (_from, payload) => admit(payload));
+  const change = (body: unknown): Promise<string> =>
+    operate({ membership, records, nowMs: () => ports.clock.wallMs() }, parseMemberRequest(body));
+  wire.onRequest(MEMBERS_METHOD, (_from, payload) => change(payload));
+  // A member says itself where it is reached; its certificate names it.
+  wire.onRequest(ADDRESS_METHOD, async (from, payload) => {
+    await membership.setAddress(from, String(payload));
+    return null;
+  });
+
+  /** Only the leader changes the membership; any node may be asked. */
+  async function members(request: HttpRequest): Promise<Answer> {
+    const body = await jsonOf(request);
+    parseMemberRequest(body);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return { status: 200, body: { message: await byLeader(body) } };
+      } catch (error) {
+        // A leader that is to be removed hands over first.
+        if (!isFault(error, 'REPLICA_NOT_LEADER') || attempt >= LEADER_ATTEMPTS_MAX) throw error;
+      }
+      await new Promise<void>((resolve) => ports.clock.after(LEADER_PAUSE_MS, resolve));
+    }
+  }
+
+  async function byLeader(body: unknown): Promise<unknown> {
+    const { leader, self } = membership.status();
+    if (leader === undefined) throw noLeader(membership.status().voters);
+    if (leader === self) return await change(body);
+    return await wire.request(leader, MEMBERS_METHOD, body, { timeoutMs: JOIN_TIMEOUT_MS });
+  }
+
+  async function jsonOf(request: HttpRequest): Promise<unknown> {
+    try {
+      return JSON.parse(new TextDecoder().decode(await request.body(BODY)));
+    } catch (error) {
+      throw isFault(error) ? error : new Fault('CLUSTER_REQUEST', 'the body of the request is no JSON', 'never', error);
+    }
+  }
 
   /** Only the leader changes the membership; any node may be asked. */
   async function join(request: HttpRequest): Promise<Answer> {
-    let body: unknown;
-    try {
-      body = JSON.parse(new TextDecoder().decode(await request.body(BODY)));
-    } catch (error) {
-      throw isFault(error)
-        ? error
-        : new Fault('CLUSTER_JOIN_REQUEST', 'the body of the join request is no JSON', 'never', error);
-    }
+    const body = await jsonOf(request);
     parseJoinRequest(body);
     const { leader, self } = membership.status();
-    if (leader === undefined) throw new Fault('CLUSTER_NO_LEADER', 'the cluster has no leader at the moment', 'later');
+    if (leader === undefined) throw noLeader(membership.status().voters);
     if (leader === self) return { status: 200, body: await admit(body) };
     return { status: 200, body: await wire.request(leader, JOIN_METHOD, body, { timeoutMs: JOIN_TIMEOUT_MS }) };
   }
@@ -76,6 +122,8 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
     switch (what) {
       case 'GET status':
         return { status: 200, body: options.status() };
+      case 'POST members':
+        return await members(request);
       case 'GET actors':
         return { status: 200, body: { actors: options.actors() } };
       case 'POST remove-containers':

@@ -18,7 +18,15 @@ export class RaftLog {
   /** Bytes of data held. */
   bytes = 0;
 
-  constructor(snapshot: SnapshotMeta | undefined, entries: Entry[]) {
+  readonly #keepsCutConfigurations: boolean;
+
+  constructor(
+    snapshot: SnapshotMeta | undefined,
+    entries: Entry[],
+    /** Test-only. */
+    options: { keepsCutConfigurations?: boolean } = {},
+  ) {
+    this.#keepsCutConfigurations = options.keepsCutConfigurations === true;
     this.#offset = snapshot?.index ?? 0;
     this.#offsetTerm = snapshot?.term ?? 0;
     this.#entries = [];
@@ -115,6 +123,7 @@ export class RaftLog {
     assert(index > commitIndex, `entry ${index} is committed (up to ${commitIndex}) and would be cut`);
     for (const entry of this.#entries.splice(index - this.#offset - 1)) this.bytes -= entry.data.length;
     this.persistedIndex = Math.min(this.persistedIndex, index - 1);
+    if (this.#keepsCutConfigurations) return;
     while (this.#configurations.length > 1 && this.configurationIndex >= index) this.#configurations.pop();
   }
 

@@ -24,6 +24,7 @@ import { checkState } from './invariants.ts';
 import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { RaftMark } from './marks.ts';
+import type { RaftMutation } from './mutations.ts';
 import { accept, becomeProbe, type Progress } from './progress.ts';
 import { ReadRounds, type ReadRequest } from './reads.ts';
 import { Replication } from './replication.ts';
@@ -39,9 +40,6 @@ import type {
   SnapshotMeta,
 } from './types.ts';
 import { Writes } from './writes.ts';
-
-/** Test-only: the traps that the simulator has to find when they are planted. */
-export type RaftMutation = 'commit-old-term-by-counting' | 'vote-not-durable' | 'ack-before-sync';
 
 export interface RaftConfig {
   /** Ticks of silence before an election; each wait is drawn from [n, 2n). */
@@ -112,6 +110,9 @@ export function bootstrapState(configuration: Configuration): { hardState: HardS
 const READ_IDS = 2 ** 32;
 const READ_BASES = 2 ** 20;
 
+export type { RaftMutation } from './mutations.ts';
+export { RAFT_MUTATIONS } from './mutations.ts';
+
 export class Raft {
   readonly id: NodeId;
   readonly config: RaftConfig;
@@ -177,12 +178,19 @@ export class Raft {
     this.#electionTicks = options.config.electionTimeoutTicks;
     this.#repairTo = repairTo ?? 0;
     // Of whom it had heard before the restart it does not know.
-    if (options.config.readMode === 'lease' && hardState !== undefined) this.#promisedTick = this.#electionTicks;
+    if (options.config.readMode === 'lease' && hardState !== undefined && !this.#has('vote-within-lease'))
+      this.#promisedTick = this.#electionTicks;
     this.#randomBelow = options.randomBelow;
     this.#mark = options.mark ?? (() => undefined);
     this.#readBase = options.randomBelow(READ_BASES) * READ_IDS;
-    this.log = new RaftLog(snapshot, entries);
-    this.#replication = new Replication({ log: this.log, limits: this.config, outbox: this.#outbox, office: this });
+    this.log = new RaftLog(snapshot, entries, { keepsCutConfigurations: this.#has('configuration-not-rolled-back') });
+    this.#replication = new Replication({
+      log: this.log,
+      limits: this.config,
+      outbox: this.#outbox,
+      office: this,
+      mutations: options.config.mutations,
+    });
     this.currentTerm = Math.max(hardState?.currentTerm ?? 0, this.log.lastTerm);
     this.votedFor = hardState?.currentTerm === this.currentTerm ? hardState.votedFor : undefined;
     this.appliedIndex = snapshot?.index ?? 0;
@@ -190,6 +198,16 @@ export class Raft {
     this.commitIndex = Math.min(this.log.lastIndex, Math.max(this.appliedIndex, hardState?.commitIndex ?? 0));
     this.#resetElection();
     checkState(this);
+  }
+
+  #has(mutation: RaftMutation): boolean {
+    return this.config.mutations?.has(mutation) === true;
+  }
+
+  /** Of the configuration in force; of a joint one both majorities. */
+  #quorum(holds: (id: NodeId) => boolean): boolean {
+    if (this.#has('joint-single-majority')) return hasQuorum({ ...this.configuration, votersOutgoing: [] }, holds);
+    return hasQuorum(this.configuration, holds);
   }
 
   get configuration(): Configuration {
@@ -291,6 +309,8 @@ export class Raft {
         this.#followLeader(from);
         this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
         this.#outbox.send(from, { type: 'heartbeatReply', term: this.currentTerm, context: message.context });
+        // The leader may believe that we have everything, and then nothing would be sent.
+        if (this.impaired) this.#refuseFrom(from, this.log.lastIndex);
         break;
       case 'heartbeatReply':
         this.#onHeartbeatReply(from, message.context);
@@ -303,7 +323,9 @@ export class Raft {
         if (this.role === 'leader') this.#takeRead(from, message.id);
         break;
       case 'readIndexReply':
-        if (message.id >= this.#readBase && message.id < this.#readBase + READ_IDS)
+        if (this.#has('read-answer-of-old-life'))
+          this.#outbox.confirmRead({ id: message.id % READ_IDS, index: message.index });
+        else if (message.id >= this.#readBase && message.id < this.#readBase + READ_IDS)
           this.#outbox.confirmRead({ id: message.id - this.#readBase, index: message.index });
         break;
     }
@@ -330,9 +352,10 @@ export class Raft {
   proposeConfiguration(change: ConfigurationChange): Proposal {
     if (this.role !== 'leader') return { accepted: false, reason: 'notLeader', leader: this.leader };
     if (this.#transferee !== undefined) return { accepted: false, reason: 'transferring', leader: this.id };
-    if (this.commitIndex < this.#termStartIndex)
+    const careless = this.#has('change-before-commit') && !isJoint(this.configuration);
+    if (this.commitIndex < this.#termStartIndex && !careless)
       return { accepted: false, reason: 'termNotCommitted', leader: this.id };
-    if (this.log.configurationIndex > this.commitIndex || isJoint(this.configuration)) {
+    if ((!careless && this.log.configurationIndex > this.commitIndex) || isJoint(this.configuration)) {
       return { accepted: false, reason: 'changeInFlight', leader: this.id };
     }
     return this.#appendConfiguration(nextConfiguration(this.configuration, change));
@@ -353,14 +376,14 @@ export class Raft {
     this.#transferee = to;
     this.#transferElapsed = 0;
     // Before the message leaves: the heir may be elected while we still think that nobody can be (A3.6).
-    this.#leaseGivenUp = true;
+    if (!this.#has('lease-through-transfer')) this.#leaseGivenUp = true;
     this.#finishTransfer(to);
     return true;
   }
 
   /** This ready, and all before it, are durable. */
   persisted(readyId: number): void {
-    const ownVoteTerm = this.#writes.end(readyId, this.log);
+    const ownVoteTerm = this.#writes.end(readyId, this.log, { anyTerm: this.#has('append-aba') });
     // Our own vote counts once it is on disk, like any other (Raft §5.2).
     if (ownVoteTerm === this.currentTerm && this.role === 'candidate') {
       this.#votes.set(this.id, true);
@@ -391,14 +414,14 @@ export class Raft {
     this.#followLeader(from);
     // It may be older than what we have by now (etcd #18055); what our log holds we only learn to be committed.
     if (this.log.matches(meta.index, meta.term)) this.#commitTo(meta.index);
-    if (meta.index > this.commitIndex) return true;
+    if (meta.index > this.commitIndex || this.#has('stale-snapshot-installed')) return true;
     this.#reply(from, { rejected: false, index: this.commitIndex });
     return false;
   }
 
   /** A received snapshot is durable and restored. */
   snapshotInstalled(from: NodeId, meta: SnapshotMeta): void {
-    if (meta.index > this.commitIndex) {
+    if (meta.index > this.commitIndex || this.#has('stale-snapshot-installed')) {
       this.log.restore(meta);
       this.#unstable = this.#unstable.filter(
         (entry) => this.log.matches(entry.index, entry.term) && entry.index > meta.index,
@@ -478,7 +501,7 @@ export class Raft {
   /** Raft §5.1: a higher term makes a follower, a lower one is refused. False: the message is done with. */
   #admitTerm(from: NodeId, message: Message): boolean {
     if (message.term > this.currentTerm) {
-      if (message.type === 'vote' && !message.transfer && this.hearsLeader) {
+      if (message.type === 'vote' && !message.transfer && this.hearsLeader && !this.#has('vote-under-live-leader')) {
         this.#mark('raft: vote refused under a live leader');
         return false;
       }
@@ -539,7 +562,8 @@ export class Raft {
     if (this.role !== 'follower') this.#becomeFollower(this.currentTerm, from);
     this.leader = from;
     this.#electionElapsed = 0;
-    if (this.config.readMode === 'lease') this.#promisedTick = this.#tick + this.config.electionTimeoutTicks;
+    if (this.config.readMode === 'lease' && !this.#has('vote-within-lease'))
+      this.#promisedTick = this.#tick + this.config.electionTimeoutTicks;
   }
 
   // ── elections ───────────────────────────────────────────────────────────────────────────────
@@ -549,7 +573,7 @@ export class Raft {
    * has this entry, and then nobody else can be elected (Ongaro thesis §4.2.2).
    */
   #mayCampaign(): boolean {
-    if (this.impaired) return false;
+    if (this.impaired && !this.#has('damaged-member-votes')) return false;
     return this.log.configurationsSince(this.commitIndex).some((one) => isVoter(one, this.id));
   }
 
@@ -559,6 +583,11 @@ export class Raft {
     this.#campaignTransfer = kind === 'transfer';
     if (kind === 'pre') {
       this.role = 'preCandidate';
+      if (this.#has('pre-vote-raises-term')) {
+        this.currentTerm += 1;
+        this.votedFor = undefined;
+        this.#hardStateDirty = true;
+      }
       this.#votes.set(this.id, true);
     } else {
       this.role = 'candidate';
@@ -584,7 +613,8 @@ export class Raft {
   }
 
   #onVote(from: NodeId, message: Message & { type: 'vote' }): void {
-    const upToDate = this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm) && this.#mayVote(message);
+    const fits = this.#has('vote-for-shorter-log') || this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    const upToDate = fits && this.#mayVote(message);
     if (message.preVote) {
       const granted = upToDate && message.term > this.currentTerm && !this.hearsLeader;
       this.#outbox.sendAfterPersist(from, {
@@ -604,11 +634,13 @@ export class Raft {
       this.#resetElection();
     }
     const reply: Message = { type: 'voteReply', term: this.currentTerm, preVote: false, granted };
-    if (this.config.mutations?.has('vote-not-durable')) this.#outbox.send(from, reply);
+    if (this.#has('vote-not-durable')) this.#outbox.send(from, reply);
     else this.#outbox.sendAfterPersist(from, reply);
   }
 
   #mayVote({ transfer }: Message & { type: 'vote' }): boolean {
+    if (this.#has('damaged-member-votes')) return true;
+    if (this.#has('learner-refuses-vote') && !isVoter(this.configuration, this.id)) return false;
     if (this.impaired) this.#mark('raft: no vote of a damaged member');
     // A leader that hands over has given up its lease.
     return !this.impaired && (this.#tick >= this.#promisedTick || transfer);
@@ -623,7 +655,7 @@ export class Raft {
   }
 
   #countVotes(): void {
-    if (hasQuorum(this.configuration, (id) => this.#votes.get(id) === true)) {
+    if (this.#quorum((id) => this.#votes.get(id) === true)) {
       if (this.role === 'preCandidate') this.#campaign('real');
       else if (this.role === 'candidate') this.#becomeLeader();
     } else if (isLost(this.configuration, (id) => this.#votes.get(id) === false)) {
@@ -654,7 +686,7 @@ export class Raft {
     }
     const limit = 2 * this.#electionTicks;
     const alive = (id: NodeId): boolean => id === this.id || this.contactTicks(id) <= limit;
-    if (!hasQuorum(this.configuration, alive)) {
+    if (!this.#quorum(alive)) {
       this.#mark('raft: leader stepped down without a quorum');
       this.#becomeFollower(this.currentTerm, undefined);
       return;
@@ -666,7 +698,7 @@ export class Raft {
   }
 
   #finishTransfer(to: NodeId): void {
-    if (this.progress.get(to)?.matchIndex === this.log.lastIndex)
+    if (this.progress.get(to)?.matchIndex === this.log.lastIndex || this.#has('transfer-to-laggard'))
       this.#outbox.send(to, { type: 'timeoutNow', term: this.currentTerm });
   }
 
@@ -680,7 +712,7 @@ export class Raft {
       if (entry.type === 'configuration') this.#replication.syncMembers(this.#tick);
     }
     this.#appendDue = true;
-    if (this.config.mutations?.has('ack-before-sync')) {
+    if (this.#has('ack-before-sync')) {
       this.log.persistedIndex = this.log.lastIndex;
       this.#advanceCommit();
     }
@@ -707,8 +739,14 @@ export class Raft {
   #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
     const reply: Message = { type: 'appendReply', term: this.currentTerm, hintIndex: 0, hintTerm: 0, ...answer };
     if (answer.rejected && this.impaired) reply.impaired = true;
-    if (this.config.mutations?.has('ack-before-sync')) this.#outbox.send(to, reply);
+    if (this.#has('ack-before-sync')) this.#outbox.send(to, reply);
     else this.#outbox.sendAfterPersist(to, reply);
+  }
+
+  /** The logs may agree up to here; the leader sends from there on. */
+  #refuseFrom(from: NodeId, hintIndex: number): void {
+    const hintTerm = this.log.termAt(hintIndex) ?? 0;
+    this.#reply(from, { rejected: true, index: hintIndex + 1, hintIndex, hintTerm });
   }
 
   #onAppend(from: NodeId, message: Message & { type: 'append' }): void {
@@ -722,19 +760,21 @@ export class Raft {
       return;
     }
     // Raft §5.3: cut only at an entry that really conflicts; a shorter, older message cuts nothing.
-    const firstNew = entries.findIndex((entry) => !this.log.matches(entry.index, entry.term));
+    const firstNew = this.#has('truncate-on-stale-append')
+      ? Math.min(0, entries.length - 1)
+      : entries.findIndex((entry) => !this.log.matches(entry.index, entry.term));
     if (firstNew >= 0) {
       const fresh = entries.slice(firstNew);
       const at = fresh[0]?.index ?? 0;
       if (at <= this.log.lastIndex) {
         this.#mark('raft: entries cut by another leader');
         this.log.truncateFrom(at, this.commitIndex);
-        this.#writes.cutFrom(at, this.log);
+        if (!this.#has('append-aba')) this.#writes.cutFrom(at, this.log);
         this.#unstable = this.#unstable.filter((entry) => entry.index < at);
       }
       this.log.append(fresh);
       this.#unstable.push(...fresh);
-      if (this.config.mutations?.has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
+      if (this.#has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
     }
     const lastNew = Math.max(this.commitIndex, prevIndex + message.entries.length);
     this.#commitTo(Math.min(message.commitIndex, lastNew));
@@ -771,13 +811,19 @@ export class Raft {
 
   /** Leader: commit what a quorum has durably. */
   #advanceCommit(): void {
-    const index = quorumIndex(this.configuration, (id) =>
-      id === this.id ? this.log.persistedIndex : (this.progress.get(id)?.matchIndex ?? 0),
+    const counted = this.#has('joint-single-majority')
+      ? { ...this.configuration, votersOutgoing: [] }
+      : this.configuration;
+    const index = quorumIndex(counted, (id) =>
+      id === this.id
+        ? this.#has('leader-counts-unsynced')
+          ? this.log.lastIndex
+          : this.log.persistedIndex
+        : (this.progress.get(id)?.matchIndex ?? 0),
     );
     // Count replicas only for entries of our own term: an older entry on a majority can still be
     // overwritten (Raft §5.4.2, figure 8).
-    const ownTerm =
-      this.log.termAt(index) === this.currentTerm || this.config.mutations?.has('commit-old-term-by-counting');
+    const ownTerm = this.log.termAt(index) === this.currentTerm || this.#has('commit-old-term-by-counting');
     if (index > this.commitIndex && ownTerm) this.#commitTo(index);
   }
 
@@ -793,7 +839,7 @@ export class Raft {
     if (this.commitIndex >= this.#termStartIndex) this.#reads.termCommitted();
     if (this.log.configurationIndex > this.commitIndex) return;
     if (isJoint(this.configuration)) this.#appendConfiguration(leaveJoint(this.configuration));
-    else if (!isVoter(this.configuration, this.id)) this.#leaveOffice();
+    else if (!isVoter(this.configuration, this.id) && !this.#has('removed-leader-stays')) this.#leaveOffice();
   }
 
   /** A leader that removed itself: the members learn of the commit, then someone else leads. */
@@ -807,13 +853,15 @@ export class Raft {
   // ── reads (thesis §6.4) ─────────────────────────────────────────────────────────────────────
 
   #takeRead(from: NodeId, id: number): void {
-    this.#reads.take({ from, id }, { termCommitted: this.commitIndex >= this.#termStartIndex });
+    const termCommitted = this.commitIndex >= this.#termStartIndex || this.#has('read-before-noop');
+    this.#reads.take({ from, id }, { termCommitted });
   }
 
   #confirmReads(): void {
     const hasConfirmed = (id: NodeId, context: number): boolean =>
       id === this.id || (this.progress.get(id)?.readContext ?? 0) >= context;
-    const byQuorum = (context: number): boolean => hasQuorum(this.configuration, (id) => hasConfirmed(id, context));
+    const byQuorum = (context: number): boolean =>
+      this.#has('read-without-quorum') || this.#quorum((id) => hasConfirmed(id, context));
     if (this.config.readMode === 'lease') this.#reads.renewLease(byQuorum);
     for (const { index, requests } of this.#reads.confirmed(byQuorum)) this.#answerReads(index, requests);
   }
@@ -829,7 +877,11 @@ export class Raft {
   /** Reads that came before an entry of this term was committed wait for it under a lease too (A3.4). */
   #holdsLease(): boolean {
     const { readMode, leaseMs = 0 } = this.config;
-    return readMode === 'lease' && !this.#leaseGivenUp && this.#reads.holdsLease(this.#nowMs, leaseMs);
+    return (
+      readMode === 'lease' &&
+      !this.#leaseGivenUp &&
+      this.#reads.holdsLease(this.#nowMs, this.#has('lease-for-ever') ? Infinity : leaseMs)
+    );
   }
 }
 

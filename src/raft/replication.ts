@@ -2,6 +2,7 @@
 import { membersOf } from './configuration.ts';
 import type { RaftLog } from './log.ts';
 import type { Outbox } from './outbox.ts';
+import type { RaftMutation } from './mutations.ts';
 import { becomeProbe, forget, mayReceive, newProgress, reject, type Progress } from './progress.ts';
 import type { Message, NodeId } from './types.ts';
 
@@ -26,8 +27,16 @@ export class Replication {
   readonly #limits: ReplicationLimits;
   readonly #outbox: Outbox;
   readonly #office: Office;
+  readonly #mutations: ReadonlySet<RaftMutation> | undefined;
 
-  constructor(options: { log: RaftLog; limits: ReplicationLimits; outbox: Outbox; office: Office }) {
+  constructor(options: {
+    log: RaftLog;
+    limits: ReplicationLimits;
+    outbox: Outbox;
+    office: Office;
+    mutations?: ReadonlySet<RaftMutation> | undefined;
+  }) {
+    this.#mutations = options.mutations;
     this.#log = options.log;
     this.#limits = options.limits;
     this.#outbox = options.outbox;
@@ -53,7 +62,10 @@ export class Replication {
     const { currentTerm: term, commitIndex } = this.#office;
     for (const [to, { matchIndex }] of this.progress) {
       // Never more than what the member is known to have: it could take an older entry for committed.
-      this.#outbox.send(to, { type: 'heartbeat', term, commitIndex: Math.min(commitIndex, matchIndex), context });
+      const known = this.#mutations?.has('unclamped-heartbeat-commit')
+        ? commitIndex
+        : Math.min(commitIndex, matchIndex);
+      this.#outbox.send(to, { type: 'heartbeat', term, commitIndex: known, context });
     }
   }
 
@@ -97,6 +109,7 @@ export class Replication {
 
   /** A lost message or answer must not pause a member for ever: whoever hears us is sent to again. */
   heard(from: NodeId, progress: Progress): void {
+    if (this.#mutations?.has('no-probe-after-loss')) return;
     if (progress.replication.state === 'probe') progress.replication.sent = false;
     else if (progress.replication.state === 'replicate') this.#askForMatch(from, progress);
     if (progress.matchIndex < this.#log.lastIndex) this.send(from, progress);

@@ -18,14 +18,14 @@ export class Writes {
   }
 
   /** This ready, and all before it, are durable: mark it in the log. The newest term of an own vote among them. */
-  end(readyId: number, log: RaftLog): number {
+  end(readyId: number, log: RaftLog, { anyTerm = false }: { anyTerm?: boolean } = {}): number {
     let ownVoteTerm = 0;
     while ((this.#underWay[0]?.readyId ?? Infinity) <= readyId) {
       const done = this.#underWay.shift();
       if (!done) break;
       // The same index may hold another entry by now (append ABA): term and index must both fit.
-      if (done.last && log.matches(done.last.index, done.last.term))
-        log.persistedIndex = Math.max(log.persistedIndex, done.last.index);
+      if (done.last && (anyTerm || log.matches(done.last.index, done.last.term)))
+        log.persistedIndex = Math.max(log.persistedIndex, Math.min(done.last.index, log.lastIndex));
       ownVoteTerm = Math.max(ownVoteTerm, done.ownVoteTerm);
     }
     return ownVoteTerm;

@@ -48,11 +48,11 @@ export class Members implements Membership {
     return this.#route.status();
   }
 
-  addLearner(id: NodeId, address: string): Promise<void> {
-    return this.#change({ type: 'addLearner', id, address });
+  addLearner(id: NodeId, address: string, reason?: string): Promise<void> {
+    return this.#change({ type: 'addLearner', id, address, ...because(reason) });
   }
 
-  async promote(id: NodeId, options: { deadlineMs: number }): Promise<void> {
+  async promote(id: NodeId, options: { deadlineMs: number; reason?: string }): Promise<void> {
     const deadlineAt = this.#clock.monotonicMs() + options.deadlineMs;
     for (;;) {
       const { role, learners, voters, progress, commitIndex } = this.status();
@@ -72,11 +72,19 @@ export class Members implements Membership {
       }
       await this.#pause(POLL_MS);
     }
-    await this.#change({ type: 'promote', id });
+    await this.#change({ type: 'promote', id, ...because(options.reason) });
   }
 
-  remove(id: NodeId): Promise<void> {
-    return this.#change({ type: 'remove', id });
+  demote(id: NodeId, reason?: string): Promise<void> {
+    return this.#change({ type: 'demote', id, ...because(reason) });
+  }
+
+  setVoters(voters: NodeId[], reason?: string): Promise<void> {
+    return this.#change({ type: 'setVoters', voters, ...because(reason) });
+  }
+
+  remove(id: NodeId, reason?: string): Promise<void> {
+    return this.#change({ type: 'remove', id, ...because(reason) });
   }
 
   setAddress(id: NodeId, address: string): Promise<void> {
@@ -167,6 +175,10 @@ export class Members implements Membership {
       this.#clock.after(ms, resolve);
     });
   }
+}
+
+function because(reason: string | undefined): { reason?: string } {
+  return reason === undefined ? {} : { reason };
 }
 
 /** The live voter whose log is the longest. */

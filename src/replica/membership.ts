@@ -14,6 +14,9 @@ export interface ReplicaStatus {
   voters: NodeId[];
   learners: NodeId[];
   addresses: Record<NodeId, string>;
+  /** Why the configuration is as it is, and which ids may not come back. */
+  reason: string | undefined;
+  removed: NodeId[];
   /** Only on the leader: matchIndex by member and ms since it last answered. */
   progress: Record<NodeId, { matchIndex: number; lastContactMs: number }>;
   /** Monotonic ms since a quorum last confirmed this state (leader: contact; follower: heartbeat). */
@@ -29,10 +32,13 @@ export interface ReplicaStatus {
 export interface Membership {
   status(): ReplicaStatus;
   /** Leader only (Fault REPLICA_NOT_LEADER names the leader). One change at a time: REPLICA_CHANGE_IN_FLIGHT. */
-  addLearner(id: NodeId, address: string): Promise<void>;
+  addLearner(id: NodeId, address: string, reason?: string): Promise<void>;
   /** Waits until the learner has caught up and is live, bounded by the deadline. */
-  promote(id: NodeId, options: { deadlineMs: number }): Promise<void>;
-  remove(id: NodeId): Promise<void>;
+  promote(id: NodeId, options: { deadlineMs: number; reason?: string }): Promise<void>;
+  demote(id: NodeId, reason?: string): Promise<void>;
+  /** Exactly these vote afterwards, in one joint change. */
+  setVoters(voters: NodeId[], reason?: string): Promise<void>;
+  remove(id: NodeId, reason?: string): Promise<void>;
   setAddress(id: NodeId, address: string): Promise<void>;
   transferLeadership(to?: NodeId): Promise<void>;
   /**

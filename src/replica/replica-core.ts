@@ -265,16 +265,24 @@ export class ReplicaCore implements Replica {
     });
   }
 
-  addLearner(id: NodeId, address: string): Promise<void> {
-    return this.#members.addLearner(id, address);
+  addLearner(id: NodeId, address: string, reason?: string): Promise<void> {
+    return this.#members.addLearner(id, address, reason);
   }
 
-  promote(id: NodeId, options: { deadlineMs: number }): Promise<void> {
+  promote(id: NodeId, options: { deadlineMs: number; reason?: string }): Promise<void> {
     return this.#members.promote(id, options);
   }
 
-  remove(id: NodeId): Promise<void> {
-    return this.#members.remove(id);
+  demote(id: NodeId, reason?: string): Promise<void> {
+    return this.#members.demote(id, reason);
+  }
+
+  setVoters(voters: NodeId[], reason?: string): Promise<void> {
+    return this.#members.setVoters(voters, reason);
+  }
+
+  remove(id: NodeId, reason?: string): Promise<void> {
+    return this.#members.remove(id, reason);
   }
 
   setAddress(id: NodeId, address: string): Promise<void> {
@@ -559,7 +567,9 @@ export class ReplicaCore implements Replica {
     for (const [id, address] of Object.entries(addresses)) {
       if (id !== this.#self && this.#addresses[id] !== address) this.#peers.setAddress(id, address);
     }
-    this.#addresses = { ...this.#addresses, ...addresses };
+    // Who was removed is told so when it comes again.
+    for (const id of Object.keys(this.#addresses)) if (addresses[id] === undefined) this.#peers.setAddress(id, undefined);
+    this.#addresses = { ...addresses };
   }
 
   #fatal(error: unknown): void {

@@ -7,7 +7,7 @@
  * snapshots.ts, members.ts.
  */
 import type { Ports } from '#src/ports/ports.ts';
-import { bootstrapState, Raft, RAFT_DEFAULTS } from '#src/raft/raft.ts';
+import { bootstrapState, Raft, RAFT_DEFAULTS, RAFT_MUTATIONS } from '#src/raft/raft.ts';
 import type { RaftMutation } from '#src/raft/raft.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { createStore } from '#src/store/store.ts';
@@ -20,6 +20,7 @@ import type { Recovered, Wal } from '#src/wal/wal.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { Fault } from '#src/std/fault.ts';
 import type { Membership } from './membership.ts';
+import { OWN_MUTATIONS } from './mutations.ts';
 import type { OwnMutation } from './mutations.ts';
 import type { Proposer } from './proposer.ts';
 import type { Reader } from './reader.ts';
@@ -150,7 +151,8 @@ async function restoreStore(wal: Wal, store: Store, recovered: Recovered): Promi
   store.install(reader);
 }
 
-const RAFT_MUTATIONS: readonly RaftMutation[] = ['commit-old-term-by-counting', 'vote-not-durable', 'ack-before-sync'];
+/** All that can be planted. */
+export const REPLICA_MUTATIONS: readonly ReplicaMutation[] = [...RAFT_MUTATIONS, ...STORE_MUTATIONS, ...OWN_MUTATIONS];
 
 function storeMutations(mutations: ReadonlySet<ReplicaMutation>): ReadonlySet<StoreMutation> {
   return new Set(STORE_MUTATIONS.filter((one) => mutations.has(one)));

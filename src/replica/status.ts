@@ -33,6 +33,8 @@ export function statusOf(options: {
     voters: [...configuration.voters],
     learners: [...configuration.learners],
     addresses: { ...configuration.addresses },
+    reason: configuration.reason,
+    removed: [...(configuration.removed ?? [])],
     progress,
     confirmedAgoMs: confirmedAgoMs(raft, progress, tickMs),
     alarms: [options.ownAlarm, options.alarm].filter((one) => one !== undefined),

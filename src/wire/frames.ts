@@ -3,7 +3,7 @@
  * the event loop had to say; a bulk frame is one stream message. Bytes come back as views of the
  * frame: who keeps them copies them.
  *
- *   hello    ['h', {protocol, clusterId, node, incarnation, version}]
+ *   hello    ['h', {protocol, clusterId, node, incarnation, version, boots}]
  *   message  ['m', channel, payload]
  *   request  ['q', id, method, payload]     reply ['r', id, payload]     refusal ['f', id, code, text, retry]
  *   ping     ['p', id]                      pong  ['o', id]
@@ -25,6 +25,8 @@ export interface Hello {
   /** New at each start of the process. */
   incarnation: string;
   version: string;
+  /** How often a process of this data directory has started, this one included. */
+  boots?: number;
 }
 
 export type PeerMessage =

@@ -21,6 +21,8 @@ import type { ByteStream } from './streams.ts';
 const CONNECT_TIMEOUT_MS = 1500;
 const BACKOFF_MIN_MS = 50;
 const BACKOFF_MAX_MS = 1000;
+/** A link that ends this soon was not wanted over there: dial again as after a failure. */
+const BRIEF_MS = 1000;
 const PEERS_MAX = 10_000;
 
 export interface WireOptions {
@@ -33,12 +35,18 @@ export interface WireOptions {
   /** New at each start of the process. */
   incarnation: string;
   version: string;
+  /** How often a process of this data directory has started. */
+  boots?: number;
+  /** Why a member of this cluster may not come in all the same: removed, an old copy of a disk. */
+  refusal?: (name: NodeName, boots: number) => string | undefined;
   identity: LinkIdentity;
   listen: { host: string; port: number };
 }
 
 export interface Wire extends Peers {
   readonly port: number;
+  /** Dial also those that would dial us: they may not know where we are. */
+  reachOut(on: boolean): void;
   close(): Promise<void>;
 }
 
@@ -49,6 +57,8 @@ interface Peer {
   bulk: Promise<BulkLink> | undefined;
   dialing: boolean;
   failures: number;
+  /** When the last link was made, monotonic ms. */
+  sinceMs: number;
   retry: Timer | undefined;
   /** The last reason told, so that a repeated one is not logged again and again. */
   told: string;
@@ -64,6 +74,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     node: self,
     incarnation: options.incarnation,
     version: options.version,
+    ...(options.boots === undefined ? {} : { boots: options.boots }),
   };
   const peers = new Map<NodeName, Peer>();
   const messageHandlers = new Map<string, (from: NodeName, message: unknown) => void>();
@@ -72,6 +83,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   const disconnectHandlers: ((name: NodeName, reason: string) => void)[] = [];
   const accepted = new Set<BulkLink>();
   let closed = false;
+  let reachesOut = false;
 
   function peerOf(name: NodeName): Peer {
     let peer = peers.get(name);
@@ -84,6 +96,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         bulk: undefined,
         dialing: false,
         failures: 0,
+        sinceMs: 0,
         retry: undefined,
         told: '',
       };
@@ -115,6 +128,8 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         'never',
       );
     }
+    const refusal = options.refusal?.(other.node, other.boots ?? 0);
+    if (refusal !== undefined) throw new Fault('WIRE_REFUSED', refusal, 'never');
     if (other.node === self)
       throw new Fault('WIRE_NAME', `${link.peer.address} carries this node's own name '${self}'`, 'never');
   }
@@ -140,8 +155,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         }
         if (current && current !== established) current.close('replaced by a newer link of the same process');
         peer.link = established;
-        peer.failures = 0;
-        peer.told = '';
+        peer.sinceMs = clock.monotonicMs();
         log.debug('connected', { peer: name, address: link.peer.address });
       },
       onMessage: (channel, payload) => messageHandlers.get(channel)?.(name, payload),
@@ -150,9 +164,13 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         if (peer.link !== established) return;
         peer.link = undefined;
         if (closed) return;
-        log.info('disconnected', { peer: name, reason });
+        const isBrief = clock.monotonicMs() - peer.sinceMs < BRIEF_MS;
+        peer.failures = isBrief ? peer.failures + 1 : 0;
+        if (isBrief && peer.told === reason) log.debug('disconnected', { peer: name, reason });
+        else log.info('disconnected', { peer: name, reason });
+        peer.told = reason;
         for (const handle of disconnectHandlers) handle(name, reason);
-        dialLater(peer, BACKOFF_MIN_MS);
+        dialLater(peer, backoffOf(peer));
       },
     });
   }
@@ -166,7 +184,13 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   /** One side dials, the lower name, so that a pair has one link. */
   function mayDial(peer: Peer): boolean {
-    return !closed && peer.address !== undefined && !peer.link && !peer.dialing && self < peer.name;
+    return !closed && peer.address !== undefined && !peer.link && !peer.dialing && (reachesOut || self < peer.name);
+  }
+
+  function backoffOf({ failures }: Peer): number {
+    if (failures === 0) return BACKOFF_MIN_MS;
+    const backoff = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(failures, 10));
+    return backoff / 2 + random.below(Math.max(1, backoff / 2));
   }
 
   function dialLater(peer: Peer, delayMs: number): void {
@@ -179,14 +203,12 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     peer.dialing = true;
     try {
       adopt(await connect(peer.address, 'peer', peer.name));
-      peer.failures = 0;
     } catch (error) {
       peer.failures += 1;
       if (peer.told !== messageOf(error))
         log.debug('cannot connect; trying again', { peer: peer.name, error: messageOf(error) });
       peer.told = messageOf(error);
-      const backoff = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(peer.failures, 10));
-      dialLater(peer, backoff / 2 + random.below(Math.max(1, backoff / 2)));
+      dialLater(peer, backoffOf(peer));
     } finally {
       peer.dialing = false;
     }
@@ -290,6 +312,10 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   return {
     self,
     port: listener.port,
+    reachOut(on) {
+      reachesOut = on;
+      if (on) for (const peer of peers.values()) void dial(peer);
+    },
     send(to, channel, message) {
       if (to === self) clock.soon(() => messageHandlers.get(channel)?.(self, message));
       else peers.get(to)?.link?.send(['m', channel, message]);

@@ -1,5 +1,6 @@
 /** One core under the microscope: the test plays the disk and all the other members. */
 import { Raft, RAFT_DEFAULTS } from '#src/raft/raft.ts';
+import { plantedMutations } from './plant.ts';
 import type { RaftConfig } from '#src/raft/raft.ts';
 import type { Configuration, Entry, HardState, Message, NodeId, Ready, SnapshotMeta } from '#src/raft/types.ts';
 
@@ -38,7 +39,7 @@ export class Core {
     const term = options.term ?? Math.max(0, ...entries.map((one) => one.term));
     this.raft = new Raft({
       id,
-      config: { ...RAFT_DEFAULTS, ...options.config },
+      config: { ...RAFT_DEFAULTS, mutations: new Set(plantedMutations()), ...options.config },
       randomBelow: options.randomBelow ?? (() => 0),
       recovered: {
         hardState: { currentTerm: term, votedFor: options.votedFor, commitIndex: options.commitIndex ?? 0 },

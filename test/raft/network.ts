@@ -8,6 +8,7 @@ import type { ConfigurationChange, Message, NodeId } from '#src/raft/types.ts';
 import { createPrng } from '#src/sim/prng.ts';
 import type { Prng } from '#src/sim/prng.ts';
 import { Checks } from './checks.ts';
+import { plantedMutations } from './plant.ts';
 import { Member } from './member.ts';
 import type { Surroundings, Transfer } from './member.ts';
 
@@ -43,7 +44,7 @@ export class Network {
   #readId = 0;
   readonly #around: Surroundings;
 
-  constructor({ voters, seed = 1, config = {}, mutations = [] }: NetworkOptions) {
+  constructor({ voters, seed = 1, config = {}, mutations = plantedMutations() }: NetworkOptions) {
     this.prng = createPrng(seed, 'raft');
     const timeouts = this.prng.fork('timeouts');
     this.#around = {

@@ -199,7 +199,7 @@ class RandomRun {
     const smallest = Math.min(...configurations.flatMap(voterCounts));
     // A change that only some know of may leave a damaged one without the others that it needs.
     const changing =
-      new Set(configurations.map(({ voters, votersOutgoing }) => `${voters}/${votersOutgoing}`)).size > 1;
+      new Set(configurations.map(({ voters, votersOutgoing }) => `${voters.join()}/${votersOutgoing.join()}`)).size > 1;
     if (changing || 2 * (damaged.length + 1) >= smallest) return;
     const member = this.#some();
     if (!member.up && member.damage(Math.max(2, (member.disk.entries.at(-1)?.index ?? 0) - prng.below(6))))

@@ -1,10 +1,12 @@
 /** The traps of reference/raft.md A3 that concern the core, by their numbers, and what was found while testing. */
 import test from 'ava';
 
+import { RAFT_MUTATIONS } from '#src/raft/raft.ts';
 import type { ConfigurationChange, NodeId, SnapshotMeta } from '#src/raft/types.ts';
 import { append, configurationOf, core, entry, heartbeat, leader, only, vote } from './core.ts';
 import type { Core } from './core.ts';
 import { Network } from './network.ts';
+import { trap, trapped } from './plant.ts';
 
 const three: NodeId[] = ['n1', 'n2', 'n3'];
 
@@ -28,7 +30,7 @@ function change(one: Core, wanted: ConfigurationChange): string {
 
 // ── 1-3: what is promised is on disk ──────────────────────────────────────────────────────────────
 
-test('trap 1: a vote leaves when it is on disk, not before', (t) => {
+trap('trap 1: a vote leaves when it is on disk, not before', 'vote-not-durable', (t) => {
   const voter = core({ term: 3 });
   voter.syncs = false;
   t.deepEqual(voter.deliver('n2', vote({ term: 4 })), []);
@@ -36,14 +38,18 @@ test('trap 1: a vote leaves when it is on disk, not before', (t) => {
   t.like(only(voter.sync(), 'voteReply'), [{ to: 'n2', term: 4, granted: true }]);
 });
 
-test('trap 1: entries are acknowledged when they are on disk, and in the order of the writes', (t) => {
-  const follower = core({ term: 1 });
-  follower.syncs = false;
-  t.deepEqual(follower.deliver('n2', append({ entries: [entry(1, 1)] })), []);
-  t.deepEqual(follower.deliver('n2', append({ prevIndex: 1, prevTerm: 1, entries: [entry(2, 1)] })), []);
-  t.like(only(follower.sync(1), 'appendReply'), [{ index: 1, rejected: false }]);
-  t.like(only(follower.sync(1), 'appendReply'), [{ index: 2, rejected: false }]);
-});
+trap(
+  'trap 1: entries are acknowledged when they are on disk, and in the order of the writes',
+  'ack-before-sync',
+  (t) => {
+    const follower = core({ term: 1 });
+    follower.syncs = false;
+    t.deepEqual(follower.deliver('n2', append({ entries: [entry(1, 1)] })), []);
+    t.deepEqual(follower.deliver('n2', append({ prevIndex: 1, prevTerm: 1, entries: [entry(2, 1)] })), []);
+    t.like(only(follower.sync(1), 'appendReply'), [{ index: 1, rejected: false }]);
+    t.like(only(follower.sync(1), 'appendReply'), [{ index: 2, rejected: false }]);
+  },
+);
 
 test('trap 1: a repeated message is not acknowledged before the first one is on disk', (t) => {
   const follower = core({ term: 1 });
@@ -78,7 +84,7 @@ test('trap 1: a vote of an earlier term on disk is no vote of this one', (t) => 
   t.is(candidate.raft.role, 'leader');
 });
 
-test('trap 2: entries of an older term do not commit by counting', (t) => {
+trap('trap 2: entries of an older term do not commit by counting', 'commit-old-term-by-counting', (t) => {
   const one = core({ logTerms: [1, 1] });
   one.lead('n2');
   one.deliver('n2', one.accept(2));
@@ -87,7 +93,7 @@ test('trap 2: entries of an older term do not commit by counting', (t) => {
   t.is(one.raft.commitIndex, 3);
 });
 
-test('trap 3: a leader counts its own copy only after its sync', (t) => {
+trap('trap 3: a leader counts its own copy only after its sync', 'leader-counts-unsynced', (t) => {
   const alone = leader({ voters: ['n1'] });
   alone.syncs = false;
   alone.propose('x');
@@ -116,7 +122,7 @@ test('trap 3: a leader counts its own copy only after its sync', (t) => {
 
 // ── 4-5: reads ────────────────────────────────────────────────────────────────────────────────────
 
-test('trap 4: a read waits until an entry of the term is committed', (t) => {
+trap('trap 4: a read waits until an entry of the term is committed', 'read-before-noop', (t) => {
   const one = core({ logTerms: [1] });
   one.lead('n2');
   one.do((raft) => t.true(raft.readIndex(7)));
@@ -157,39 +163,47 @@ test('trap 5: a follower does not take an answer of an older term', (t) => {
   t.deepEqual(follower.reads, []);
 });
 
-test('trap 5: an answer to a read of the process before a restart is not taken for one of this', (t) => {
-  const ask = (randomBelow: () => number): { one: Core; id: number } => {
-    const one = core({ term: 4, logTerms: [4], randomBelow });
-    one.deliver('n2', heartbeat({ term: 4 }));
-    const [request] = only(
-      one.do((raft) => raft.readIndex(1)),
-      'readIndex',
-    );
-    return { one, id: request?.id ?? 0 };
-  };
-  const before = ask(() => 3);
-  const after = ask(() => 4);
-  after.one.deliver('n2', { type: 'readIndexReply', term: 4, id: before.id, index: 1 });
-  t.deepEqual(after.one.reads, []);
-  after.one.deliver('n2', { type: 'readIndexReply', term: 4, id: after.id, index: 1 });
-  t.deepEqual(after.one.reads, [{ id: 1, index: 1 }]);
-});
+trap(
+  'trap 5: an answer to a read of the process before a restart is not taken for one of this',
+  'read-answer-of-old-life',
+  (t) => {
+    const ask = (randomBelow: () => number): { one: Core; id: number } => {
+      const one = core({ term: 4, logTerms: [4], randomBelow });
+      one.deliver('n2', heartbeat({ term: 4 }));
+      const [request] = only(
+        one.do((raft) => raft.readIndex(1)),
+        'readIndex',
+      );
+      return { one, id: request?.id ?? 0 };
+    };
+    const before = ask(() => 3);
+    const after = ask(() => 4);
+    after.one.deliver('n2', { type: 'readIndexReply', term: 4, id: before.id, index: 1 });
+    t.deepEqual(after.one.reads, []);
+    after.one.deliver('n2', { type: 'readIndexReply', term: 4, id: after.id, index: 1 });
+    t.deepEqual(after.one.reads, [{ id: 1, index: 1 }]);
+  },
+);
 
-test('reads: a leader cut off from the majority confirms none; a follower reads through the leader', (t) => {
-  const network = new Network({ voters: three });
-  network.elect('n1');
-  const through = network.read('n2') ?? 0;
-  network.run(2);
-  t.is(network.reads.get(through)?.index, 2);
-  network.isolate('n1');
-  const stale = network.read('n1') ?? 0;
-  network.run(60);
-  t.not(network.leader?.id, 'n1');
-  t.is(network.reads.get(stale)?.index, undefined);
-  network.heal();
-  network.run(30);
-  t.is(network.reads.get(stale)?.index, undefined);
-});
+trap(
+  'reads: a leader cut off from the majority confirms none; a follower reads through the leader',
+  'read-without-quorum',
+  (t) => {
+    const network = new Network({ voters: three });
+    network.elect('n1');
+    const through = network.read('n2') ?? 0;
+    network.run(2);
+    t.is(network.reads.get(through)?.index, 2);
+    network.isolate('n1');
+    const stale = network.read('n1') ?? 0;
+    network.run(60);
+    t.not(network.leader?.id, 'n1');
+    t.is(network.reads.get(stale)?.index, undefined);
+    network.heal();
+    network.run(30);
+    t.is(network.reads.get(stale)?.index, undefined);
+  },
+);
 
 test('reads: a lost round is confirmed by a later heartbeat', (t) => {
   const one = leader();
@@ -220,7 +234,7 @@ test('reads: in a joint configuration both majorities confirm', (t) => {
 
 // ── 7-9: changes of members ───────────────────────────────────────────────────────────────────────
 
-test('trap 7: no change before an entry of the term is committed, and one at a time', (t) => {
+trap('trap 7: no change before an entry of the term is committed, and one at a time', 'change-before-commit', (t) => {
   const one = core({ logTerms: [1] });
   one.lead('n2');
   t.is(change(one, { type: 'addLearner', id: 'n4', address: 'n4' }), 'termNotCommitted');
@@ -251,22 +265,26 @@ test('trap 7: of two leaders with changes of their own one wins, and the other c
   });
 });
 
-test('trap 8: a configuration is in force when it is appended, and undone when it is cut', (t) => {
-  const follower = core({ term: 1, logTerms: [1] });
-  const joint = configurationOf(['n1', 'n2', 'n3', 'n4'], [], three);
-  const bytes = new TextEncoder().encode(JSON.stringify(joint));
-  const changes = append({
-    prevIndex: 1,
-    prevTerm: 1,
-    entries: [{ index: 2, term: 1, type: 'configuration', data: bytes }],
-  });
-  follower.deliver('n2', changes);
-  t.deepEqual(follower.raft.configuration, joint);
-  t.is(follower.raft.log.configurationIndex, 2);
-  follower.deliver('n3', append({ term: 2, prevIndex: 1, prevTerm: 1, entries: [entry(2, 2)] }));
-  t.deepEqual(follower.raft.configuration, configurationOf(three));
-  t.is(follower.raft.log.configurationIndex, 0);
-});
+trap(
+  'trap 8: a configuration is in force when it is appended, and undone when it is cut',
+  'configuration-not-rolled-back',
+  (t) => {
+    const follower = core({ term: 1, logTerms: [1] });
+    const joint = configurationOf(['n1', 'n2', 'n3', 'n4'], [], three);
+    const bytes = new TextEncoder().encode(JSON.stringify(joint));
+    const changes = append({
+      prevIndex: 1,
+      prevTerm: 1,
+      entries: [{ index: 2, term: 1, type: 'configuration', data: bytes }],
+    });
+    follower.deliver('n2', changes);
+    t.deepEqual(follower.raft.configuration, joint);
+    t.is(follower.raft.log.configurationIndex, 2);
+    follower.deliver('n3', append({ term: 2, prevIndex: 1, prevTerm: 1, entries: [entry(2, 2)] }));
+    t.deepEqual(follower.raft.configuration, configurationOf(three));
+    t.is(follower.raft.log.configurationIndex, 0);
+  },
+);
 
 test('trap 8: a restarted node goes on with the newest configuration in its log', (t) => {
   const network = new Network({ voters: three });
@@ -282,29 +300,33 @@ test('trap 8: a restarted node goes on with the newest configuration in its log'
   t.is(network.raft('n1').configuration.addresses['n2'], 'n2');
 });
 
-test('trap 9: a leader that removes itself does not count itself, finishes the change, and hands over', (t) => {
-  const one = leader();
-  one.syncs = false;
-  t.is(change(one, { type: 'remove', id: 'n1' }), 'accepted');
-  one.take();
-  one.deliver('n2', one.accept(2));
-  t.is(one.raft.commitIndex, 1, 'n2 is no majority of n2 and n3');
-  one.deliver('n3', one.accept(2));
-  t.is(one.raft.commitIndex, 2, 'without its own disk');
-  t.deepEqual(one.raft.configuration.votersOutgoing, [], 'the end of the change is appended by itself');
-  one.deliver('n2', one.accept(3));
-  t.is(one.raft.role, 'leader');
-  const sent = one.deliver('n3', one.accept(3));
-  t.is(one.raft.role, 'follower');
-  t.deepEqual(only(sent, 'timeoutNow'), [{ to: 'n2', type: 'timeoutNow', term: 1 }]);
-  t.true(
-    only(sent, 'append').some(({ commitIndex }) => commitIndex === 3),
-    'the others learn that it is committed',
-  );
-  one.sync();
-  one.tick(50);
-  t.is(one.raft.role, 'follower', 'and it does not stand again');
-});
+trap(
+  'trap 9: a leader that removes itself does not count itself, finishes the change, and hands over',
+  'removed-leader-stays',
+  (t) => {
+    const one = leader();
+    one.syncs = false;
+    t.is(change(one, { type: 'remove', id: 'n1' }), 'accepted');
+    one.take();
+    one.deliver('n2', one.accept(2));
+    t.is(one.raft.commitIndex, 1, 'n2 is no majority of n2 and n3');
+    one.deliver('n3', one.accept(2));
+    t.is(one.raft.commitIndex, 2, 'without its own disk');
+    t.deepEqual(one.raft.configuration.votersOutgoing, [], 'the end of the change is appended by itself');
+    one.deliver('n2', one.accept(3));
+    t.is(one.raft.role, 'leader');
+    const sent = one.deliver('n3', one.accept(3));
+    t.is(one.raft.role, 'follower');
+    t.deepEqual(only(sent, 'timeoutNow'), [{ to: 'n2', type: 'timeoutNow', term: 1 }]);
+    t.true(
+      only(sent, 'append').some(({ commitIndex }) => commitIndex === 3),
+      'the others learn that it is committed',
+    );
+    one.sync();
+    one.tick(50);
+    t.is(one.raft.role, 'follower', 'and it does not stand again');
+  },
+);
 
 test('trap 9: a leader that removed itself and hears nobody steps down', (t) => {
   const one = leader();
@@ -378,7 +400,7 @@ test('bad changes are refused and say why', (t) => {
 
 // ── 10-11: who may disturb, who must vote ─────────────────────────────────────────────────────────
 
-test('trap 10: a pre-candidate does not raise its term, nor that of others', (t) => {
+trap('trap 10: a pre-candidate does not raise its term, nor that of others', 'pre-vote-raises-term', (t) => {
   const candidate = core({ term: 3 });
   const asked = only(candidate.timeOut(), 'vote');
   t.like(asked, [
@@ -405,7 +427,7 @@ test('trap 10: a node that comes back from a partition does not depose the leade
   t.is(network.raft('n3').currentTerm, term);
 });
 
-test('trap 10: votes are refused while a leader is heard, but for a transfer', (t) => {
+trap('trap 10: votes are refused while a leader is heard, but for a transfer', 'vote-under-live-leader', (t) => {
   const voter = core({ term: 3 });
   voter.deliver('n2', heartbeat({ term: 3 }));
   t.deepEqual(voter.deliver('n3', vote({ term: 9 })), []);
@@ -463,7 +485,7 @@ test('trap 10: a voter with a higher term and a shorter log is let back in', (t)
   t.true((network.leader?.currentTerm ?? 0) > 2);
 });
 
-test('trap 11: a learner that does not know of its promotion votes', (t) => {
+trap('trap 11: a learner that does not know of its promotion votes', 'learner-refuses-vote', (t) => {
   const learner = core({ id: 'n4', learners: ['n4'], term: 2 });
   const [reply] = only(learner.deliver('n2', vote({ term: 3 })), 'voteReply');
   t.true(reply?.granted);
@@ -519,15 +541,19 @@ test('check-quorum: a leader that hears no majority steps down after two electio
 
 // ── 14-16: snapshots and overwritten entries ──────────────────────────────────────────────────────
 
-test('trap 14: a snapshot behind the commit index is not wanted, and the leader hears why', (t) => {
-  const follower = core({ logTerms: [1, 1, 1], commitIndex: 2 });
-  let wanted = true;
-  const sent = follower.do((raft) => {
-    wanted = raft.offersSnapshot('n2', 1, snapshotAt(2, 1));
-  });
-  t.false(wanted);
-  t.like(only(sent, 'appendReply'), [{ to: 'n2', rejected: false, index: 2 }]);
-});
+trap(
+  'trap 14: a snapshot behind the commit index is not wanted, and the leader hears why',
+  'stale-snapshot-installed',
+  (t) => {
+    const follower = core({ logTerms: [1, 1, 1], commitIndex: 2 });
+    let wanted = true;
+    const sent = follower.do((raft) => {
+      wanted = raft.offersSnapshot('n2', 1, snapshotAt(2, 1));
+    });
+    t.false(wanted);
+    t.like(only(sent, 'appendReply'), [{ to: 'n2', rejected: false, index: 2 }]);
+  },
+);
 
 test('trap 14: a snapshot of what the log holds already is not wanted: it only says what is committed', (t) => {
   const follower = core({ logTerms: [1, 1, 1] });
@@ -591,7 +617,7 @@ test('trap 15: the end of a write says nothing of entries that were overwritten 
   t.is(follower.raft.log.persistedIndex, 2);
 });
 
-test('trap 15: nor when they were overwritten back (ABA)', (t) => {
+trap('trap 15: nor when they were overwritten back (ABA)', 'append-aba', (t) => {
   const follower = core({ term: 1 });
   follower.syncs = false;
   follower.deliver('n2', append({ term: 1, entries: [entry(1, 1), entry(2, 1)] }));
@@ -604,7 +630,7 @@ test('trap 15: nor when they were overwritten back (ABA)', (t) => {
   t.is(follower.raft.log.persistedIndex, 3);
 });
 
-test('trap 16: a heartbeat never commits more than the member is known to have', (t) => {
+trap('trap 16: a heartbeat never commits more than the member is known to have', 'unclamped-heartbeat-commit', (t) => {
   const one = leader();
   one.propose('x', 'y');
   one.deliver('n2', one.accept(3));
@@ -618,7 +644,7 @@ test('trap 16: a heartbeat never commits more than the member is known to have',
   );
 });
 
-test('trap 16: a late, shorter message cuts nothing', (t) => {
+trap('trap 16: a late, shorter message cuts nothing', 'truncate-on-stale-append', (t) => {
   const follower = core({ term: 1 });
   follower.deliver('n2', append({ entries: [entry(1, 1), entry(2, 1), entry(3, 1)] }));
   const sent = follower.deliver('n2', append({ entries: [entry(1, 1)] }));
@@ -669,16 +695,20 @@ test('trap 19: what a deposed leader had to do for its members is not done any m
   );
 });
 
-test('trap 24: a transfer waits until the heir has everything; proposals are refused meanwhile', (t) => {
-  const one = leader();
-  one.propose('x');
-  let sent = one.do((raft) => t.true(raft.transferLeadership('n2')));
-  t.deepEqual(only(sent, 'timeoutNow'), []);
-  t.like(one.raft.propose([new Uint8Array(1)]), { accepted: false, reason: 'transferring' });
-  t.is(change(one, { type: 'demote', id: 'n3' }), 'transferring');
-  sent = one.deliver('n2', one.accept(2));
-  t.deepEqual(only(sent, 'timeoutNow'), [{ to: 'n2', type: 'timeoutNow', term: 1 }]);
-});
+trap(
+  'trap 24: a transfer waits until the heir has everything; proposals are refused meanwhile',
+  'transfer-to-laggard',
+  (t) => {
+    const one = leader();
+    one.propose('x');
+    let sent = one.do((raft) => t.true(raft.transferLeadership('n2')));
+    t.deepEqual(only(sent, 'timeoutNow'), []);
+    t.like(one.raft.propose([new Uint8Array(1)]), { accepted: false, reason: 'transferring' });
+    t.is(change(one, { type: 'demote', id: 'n3' }), 'transferring');
+    sent = one.deliver('n2', one.accept(2));
+    t.deepEqual(only(sent, 'timeoutNow'), [{ to: 'n2', type: 'timeoutNow', term: 1 }]);
+  },
+);
 
 test('trap 24: a transfer that does not happen ends after an election timeout', (t) => {
   const one = leader();
@@ -719,7 +749,7 @@ test('trap 25: a full window whose answers were lost opens again', (t) => {
   }
 });
 
-test('trap 25: a last message that was lost is noticed at the next heartbeat', (t) => {
+trap('trap 25: a last message that was lost is noticed at the next heartbeat', 'no-probe-after-loss', (t) => {
   const network = new Network({ voters: ['n1', 'n2'] });
   network.elect('n1');
   network.loses = ({ from }) => from === 'n1';
@@ -781,4 +811,182 @@ test('a closed link shortens the wait for an election, but pre-vote decides', (t
   network.crash('n1');
   for (const id of ['n2', 'n3']) network.forget(id);
   t.true(network.run(10, () => network.leader !== undefined));
+});
+
+// ── several voters at once, damaged disks, leases ─────────────────────────────────────────────────
+
+trap(
+  'joint consensus: several voters change at once, and both majorities are needed until it ends',
+  'joint-single-majority',
+  (t) => {
+    const one = core({ voters: ['n1', 'n2', 'n3'], learners: ['n4', 'n5'] });
+    one.lead('n2');
+    one.deliver('n2', one.accept(1));
+    t.is(change(one, { type: 'setVoters', voters: ['n1', 'n4', 'n5'], reason: 'n2 and n3 are lost' }), 'accepted');
+    one.take();
+    t.like(one.raft.configuration, {
+      voters: ['n1', 'n4', 'n5'],
+      votersOutgoing: ['n1', 'n2', 'n3'],
+      learners: ['n2', 'n3'],
+      reason: 'n2 and n3 are lost',
+    });
+    one.deliver('n4', one.accept(2));
+    one.deliver('n5', one.accept(2));
+    t.is(one.raft.commitIndex, 1, 'the old majority is still asked');
+    one.deliver('n2', one.accept(2));
+    t.is(one.raft.commitIndex, 2);
+    t.deepEqual(one.raft.configuration.votersOutgoing, []);
+    t.is(one.raft.configuration.reason, 'n2 and n3 are lost');
+  },
+);
+
+test('changes: removed ids never come back; a reason is bounded; members are known', (t) => {
+  const one = core({ voters: ['n1', 'n2', 'n3'] });
+  one.lead('n2');
+  one.deliver('n2', one.accept(1));
+  const refused = (wanted: ConfigurationChange): string =>
+    t.throws(() => one.raft.proposeConfiguration(wanted), { code: 'RAFT_BAD_CHANGE' } as object)?.message ?? '';
+  t.regex(refused({ type: 'setVoters', voters: ['n1', 'n9'] }), /'n9' is no member/);
+  t.regex(refused({ type: 'setVoters', voters: [] }), /cannot decide anything/);
+  t.regex(refused({ type: 'remove', id: 'n3', reason: 'x'.repeat(201) }), /reason of 201 characters; the limit is 200/);
+  t.is(change(one, { type: 'remove', id: 'n3' }), 'accepted');
+  one.deliver('n2', one.accept(2));
+  one.deliver('n2', one.accept(3));
+  t.deepEqual(one.raft.configuration.removed, ['n3']);
+  t.regex(refused({ type: 'addLearner', id: 'n3', address: 'x' }), /'n3' was removed, and ids never come back/);
+});
+
+trap(
+  'trap 18: a member that has lost what it acknowledged neither votes nor stands until it is refilled',
+  'damaged-member-votes',
+  (t) => {
+    const network = new Network({ voters: three });
+    network.elect('n1');
+    network.isolate('n3');
+    t.true(network.propose('n1', 'acknowledged'));
+    network.settle();
+    const index = network.raft('n1').commitIndex;
+    t.is(network.member('n2').disk.entries.at(-1)?.index, index, 'on n1 and n2');
+    network.crash('n1');
+    network.crash('n2');
+    t.true(network.member('n2').damage(index));
+    network.restart('n2');
+    t.true(network.raft('n2').impaired);
+    network.heal();
+    network.run(80);
+    t.is(network.leader, undefined, 'n2 and n3 together have not all that was acknowledged');
+    network.restart('n1');
+    network.run(80);
+    t.is(network.leader?.id, 'n1');
+    t.false(network.raft('n2').impaired, 'refilled by the leader');
+    t.true(network.raft('n2').log.lastIndex >= index);
+  },
+);
+
+test('trap 18: what a damaged member had acknowledged in the same term is sent to it again', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  for (const text of ['a', 'b', 'c']) network.propose('n1', text);
+  network.settle();
+  network.crash('n2');
+  t.true(network.member('n2').damage(3));
+  network.restart('n2');
+  network.run(10);
+  t.is(network.leader?.id, 'n1');
+  t.is(network.raft('n2').log.lastIndex, network.raft('n1').log.lastIndex);
+  t.false(network.raft('n2').impaired);
+});
+
+const LEASE = { readMode: 'lease', electionTimeoutTicks: 10, leaseMs: 10 } as const;
+
+/** A leader of three that holds a lease, and the two others. */
+function leased(): { network: Network; leader: NodeId; one: NodeId; two: NodeId } {
+  const network = new Network({ voters: three, config: LEASE });
+  network.run(80, () => network.leader !== undefined);
+  network.run(3);
+  const leader = network.leader?.id ?? '';
+  const [one = '', two = ''] = three.filter((id) => id !== leader);
+  return { network, leader, one, two };
+}
+
+trap('leases: a leader answers reads without a round while a quorum cannot elect another', 'lease-for-ever', (t) => {
+  const { network, leader } = leased();
+  network.isolate(leader);
+  const under = network.read(leader) ?? 0;
+  t.not(network.reads.get(under)?.index, undefined, 'answered at once, also cut off');
+  for (let i = 0; i < 10; i += 1) network.tickAll();
+  const over = network.read(leader) ?? 0;
+  t.is(network.reads.get(over)?.index, undefined, 'the lease is over');
+});
+
+trap('trap 6: a lease ends before leadership is handed over', 'lease-through-transfer', (t) => {
+  const { network, leader, one } = leased();
+  // The old leader hears nothing of what happens.
+  network.loses = ({ to }) => to === leader;
+  network.drive(leader, (raft) => raft.transferLeadership(one));
+  network.settle();
+  t.is(network.raft(one).role, 'leader');
+  network.propose(one, 'newer');
+  network.settle();
+  const read = network.read(leader) ?? 0;
+  t.is(network.reads.get(read)?.index, undefined);
+});
+
+trap(
+  'trap 6: who was restarted, or lost its link to the leader, votes only when no lease can be left',
+  'vote-within-lease',
+  (t) => {
+    const { network, leader, one, two } = leased();
+    network.isolate(leader);
+    network.crash(one);
+    network.restart(one);
+    network.forget(two);
+    for (let i = 0; i < 8; i += 1) {
+      network.tickAll();
+      network.settle();
+    }
+    t.is(network.leader?.id, leader);
+    network.run(80);
+    t.not(network.leader?.id, leader, 'later another is elected all the same');
+  },
+);
+
+test('ticks: several at once are as many single ones, and none is due before it says so', (t) => {
+  const [one, two] = [core({ voters: three }), core({ voters: three })];
+  for (let i = 0; i < 40; i += 1) {
+    const due = one.raft.ticksUntilDue();
+    const sent = one.do((raft) => raft.tick(due));
+    const single = Array.from({ length: due }, () => two.tick());
+    t.deepEqual(single.slice(0, -1).flat(), [], 'nothing happens before it is due');
+    t.deepEqual(single.flat(), sent);
+  }
+});
+
+test('election timeouts stretch with slow disks and links, within bounds', (t) => {
+  const one = core({ voters: three });
+  one.raft.setElectionTimeout(1);
+  t.is(one.raft.electionTicks, 10);
+  one.raft.setElectionTimeout(25);
+  t.is(one.raft.electionTicks, 25);
+  one.raft.setElectionTimeout(1000);
+  t.is(one.raft.electionTicks, 40);
+  one.deliver('n2', heartbeat({ term: 1 }));
+  t.deepEqual(one.tick(39), [], 'from the next reset on');
+});
+
+trap('raft §5.4.1: a vote goes only to a log that is at least as up to date', 'vote-for-shorter-log', (t) => {
+  const voter = core({ term: 2, logTerms: [1, 2] });
+  t.like(only(voter.deliver('n2', vote({ term: 3, lastLogIndex: 5, lastLogTerm: 1 })), 'voteReply'), [
+    { granted: false },
+  ]);
+  t.like(only(voter.deliver('n3', vote({ term: 4, lastLogIndex: 2, lastLogTerm: 2 })), 'voteReply'), [
+    { granted: true },
+  ]);
+});
+
+test('every mutation of the core has a trap that notices it', (t) => {
+  t.deepEqual(
+    RAFT_MUTATIONS.filter((mutation) => !trapped.has(mutation)),
+    [],
+  );
 });
