@@ -13,6 +13,7 @@ import type { NodeId } from '#src/raft/types.ts';
 import { createStore } from '#src/store/store.ts';
 import { SnapshotReader } from '#src/store/store.ts';
 import type { CommandRange } from '#src/store/codec.ts';
+import type { TransactionResult } from '#src/store/command.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
 import { STORE_MUTATIONS } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
@@ -72,6 +73,8 @@ export interface Replica extends Proposer, Reader, Membership {
    * or what stands in the way), REPLICA_OUTCOME_UNKNOWN.
    */
   changeCommandVersion(to: number): Promise<void>;
+  /** `propose` of what store/codec's `encodeTransactions` made; the caller has seen that it decodes. */
+  proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]>;
   /** Begin to tick, vote and answer. */
   start(): void;
   /** Clean end; `transfer`: hand leadership over first, if this node has it. Bounded in time. */

@@ -6,6 +6,7 @@ import { History } from './history.ts';
 import { KeyIndex } from './key-index.ts';
 import { Leases } from './leases.ts';
 import { Sessions } from './sessions.ts';
+import { Slabs } from './slabs.ts';
 import { eventBytes, putVersion, tombstone } from './version.ts';
 import type { VersionEvent } from './version.ts';
 
@@ -16,6 +17,7 @@ export class StoreState {
   readonly leases = new Leases();
   /** No command above it is proposed: what all members of the cluster know. */
   commandVersion = 1;
+  readonly slabs = new Slabs();
   readonly history: History;
   /** The newest revision given out. */
   revision: number;
@@ -41,7 +43,7 @@ export class StoreState {
     const older = record?.latest;
     const previous = older === undefined || older.deleted ? undefined : older;
     const createRevision = previous === undefined ? revision : previous.createRevision;
-    const value = putVersion(head, tail, { revision, createRevision, older });
+    const value = putVersion(head, tail, { revision, createRevision, older, slabs: this.slabs });
     if (record === undefined) {
       this.index.insert({ key, latest: value });
     } else {
@@ -57,7 +59,7 @@ export class StoreState {
     assert(record !== undefined && !record.latest.deleted, `key ${key} is not there to delete`);
     const previous = record.latest;
     const revision = ++this.revision;
-    const value = tombstone(previous, revision);
+    const value = tombstone(previous, { revision, slabs: this.slabs });
     record.latest = value;
     this.index.adjustLive(key, -1);
     return this.#append({ type: 'delete', key, revision, value, previous });
