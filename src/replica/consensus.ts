@@ -19,6 +19,7 @@ const DISK_FULL_PAUSE_MS = 200;
 
 /** News of the commit index alone wait this long for entries to travel with, unless the member waits for them. */
 const NOTICE_DELAY_MS = 2;
+const NOTICE_REST_MS = 0.1;
 
 export interface ConsensusEvents {
   committed(entries: Entry[]): void;
@@ -263,7 +264,9 @@ export class Consensus {
         this.#peers.send(to, RAFT_CHANNEL, message);
       }
     }
-    if (nextMs !== Infinity) this.#noticeTimer = this.#clock.after(nextMs, () => this.#sendNotices());
+    // Not below what the sum of times can show: else the timer fires again at the same moment, for ever.
+    if (nextMs === Infinity) return;
+    this.#noticeTimer = this.#clock.after(Math.max(nextMs, NOTICE_REST_MS), () => this.#sendNotices());
   }
 
   #isAwaited(member: NodeId, commitIndex: number): boolean {
