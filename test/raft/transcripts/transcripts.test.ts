@@ -35,7 +35,7 @@ for (const [path, interpreter] of folders) {
 }
 
 /** No transcript meets them; ../traps.test.ts does. */
-const UNNOTICED: RaftMutation[] = ['read-answer-of-old-life'];
+const UNNOTICED: RaftMutation[] = ['read-answer-of-old-life', 'damaged-member-believes-heartbeat'];
 
 test('each mistake planted in the core changes what some transcript shows', (t) => {
   const folder = new URL('./', import.meta.url);
