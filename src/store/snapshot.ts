@@ -45,15 +45,17 @@ export interface StoreSnapshot {
 }
 
 /** Capture by pinning: versions are immutable, so holding back pruning keeps all that the snapshot needs. */
-export function captureSnapshot(state: StoreState): StoreSnapshot {
+export function captureSnapshot(state: StoreState, options: { jumpBy?: number } = {}): StoreSnapshot {
+  const { jumpBy } = options;
   const capture = {
     state,
-    revision: state.revision,
-    floor: state.compactedRevision,
+    revision: state.revision + (jumpBy ?? 0),
+    // After a jump everything counts as compacted, and nobody who waits for an outcome is left.
+    floor: jumpBy === undefined ? state.compactedRevision : state.revision + jumpBy,
     appliedIndex: state.appliedIndex,
     hash: state.hash,
     counters: [...state.counters],
-    sessions: state.sessions.capture(),
+    sessions: jumpBy === undefined ? state.sessions.capture() : [],
     leases: state.leases.capture(),
     commandVersion: state.commandVersion,
   };

@@ -77,6 +77,11 @@ export interface Store extends StoreView {
   snapshot(): StoreSnapshot;
   /** Replace everything by what a snapshot holds. Watches read on from its history or fail with STORE_COMPACTED. */
   restore(chunks: Iterable<Uint8Array>): void;
+  /**
+   * The state for a new life of the cluster, from a backup or after a forced recovery: the revision is far ahead and
+   * everything before it compacted, so that no revision is used twice; sessions are gone (DESIGN §4.1, §4.6).
+   */
+  snapshotAfterJump(): StoreSnapshot;
   /** The same in steps: feed a SnapshotReader, then install it. */
   install(reader: SnapshotReader): void;
   /** Equal on replicas with equal applied index; mixed in as entries are applied, so asking costs nothing. */
@@ -92,6 +97,9 @@ export interface StoreOptions {
   /** For the simulator's coverage. */
   mark?: ((mark: StoreMark) => void) | undefined;
 }
+
+/** Further than a cluster can get between a backup and its loss; below 2^53 for millions of restores. */
+export const REVISION_JUMP = 1_000_000_000;
 
 export function createStore(options: StoreOptions = {}): Store {
   return new MemoryStore(options);
@@ -283,6 +291,10 @@ class MemoryStore implements Store {
 
   snapshot(): StoreSnapshot {
     return captureSnapshot(this.#state);
+  }
+
+  snapshotAfterJump(): StoreSnapshot {
+    return captureSnapshot(this.#state, { jumpBy: REVISION_JUMP });
   }
 
   restore(chunks: Iterable<Uint8Array>): void {
