@@ -14,6 +14,8 @@ export interface ReplicaStatus {
   voters: NodeId[];
   learners: NodeId[];
   addresses: Record<NodeId, string>;
+  /** The disk has lost what this member had acknowledged; it neither votes nor stands until the leader has refilled it. */
+  impaired: boolean;
   /** Why the configuration is as it is, and which ids may not come back. */
   reason: string | undefined;
   removed: NodeId[];

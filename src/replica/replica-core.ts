@@ -59,6 +59,8 @@ export type ReplicaParts = {
   store: Store;
   mutations: ReadonlySet<ReplicaMutation>;
   mark: (mark: ReplicaMark) => void;
+  /** The log was damaged; what up to here may have been acknowledged is refilled by the leader. */
+  repairTo: number | undefined;
   onFatal: (fault: Fault) => void;
 };
 
@@ -91,6 +93,7 @@ export class ReplicaCore implements Replica {
   /** When a quorum last confirmed the local state, monotonic ms. */
   #confirmedAt: number | undefined;
   #stage: 'created' | 'running' | 'stopped' = 'created';
+  #repairTo: number | undefined;
   #samples: RetentionSample[] = [];
   #sampleAt = 0;
   #compactAt = 0;
@@ -111,6 +114,7 @@ export class ReplicaCore implements Replica {
     this.#raft = raft;
     this.#wal = parts.wal;
     this.#onFatal = parts.onFatal;
+    this.#repairTo = parts.repairTo;
     this.#consensus = new Consensus({
       clock,
       log: this.#log,
@@ -521,6 +525,7 @@ export class ReplicaCore implements Replica {
       this.#snapshotOwed = false;
       void this.#snapshots.take();
     }
+    this.#noticeRepair();
     if (now >= this.#sampleAt) {
       this.#sampleAt = now + SAMPLE_INTERVAL_MS;
       const { revision, writtenBytes } = this.store;
@@ -539,6 +544,15 @@ export class ReplicaCore implements Replica {
     const confirmedAgoMs = follows ? silentTicks * this.#settings.tickMs : this.status().confirmedAgoMs;
     if (confirmedAgoMs === undefined) return;
     this.#confirmedAt = Math.max(this.#confirmedAt ?? -Infinity, this.#clock.monotonicMs() - confirmedAgoMs);
+  }
+
+  /** Refilled, and on the disk: the note of the damage goes. */
+  #noticeRepair(): void {
+    const repairTo = this.#repairTo;
+    if (repairTo === undefined || this.#raft.impaired || this.#raft.log.persistedIndex < repairTo) return;
+    this.#repairTo = undefined;
+    this.#log.info('the damaged log has been refilled by the leader; this node votes again', { repairTo });
+    this.#wal.endRepair().catch((error: unknown) => this.#fatal(error));
   }
 
   /** A duty of the leader: the floor is replicated, so that all nodes give the same answers. */

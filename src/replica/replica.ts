@@ -17,9 +17,9 @@ import type { TransactionResult } from '#src/store/command.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
 import { STORE_MUTATIONS } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
-import type { Recovered, Wal } from '#src/wal/wal.ts';
+import type { Recovered, Wal, WalOptions } from '#src/wal/wal.ts';
 import type { Peers } from '#src/wire/peers.ts';
-import type { Fault } from '#src/std/fault.ts';
+import { isFault, type Fault } from '#src/std/fault.ts';
 import type { Membership } from './membership.ts';
 import { OWN_MUTATIONS } from './mutations.ts';
 import type { OwnMutation } from './mutations.ts';
@@ -88,7 +88,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
   const { ports, self, config } = options;
   const settings = { ...DEFAULT_SETTINGS, ...config.settings };
   const mutations = options.mutations ?? new Set();
-  const opened = await openWal({
+  const walOptions: WalOptions = {
     disk: ports.disk,
     log: ports.log,
     directory: options.directory,
@@ -97,15 +97,15 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     clock: ports.clock,
     mutations,
     ...(config.walSegmentBytes === undefined ? {} : { segmentBytes: config.walSegmentBytes }),
-  });
-  const { wal } = opened;
-  const recovered = await bootstrapped(wal, opened.recovered, config);
+  };
   const store = createStore({
     mutations: storeMutations(mutations),
     mark: options.mark,
     ...(options.release === undefined ? {} : { commands: options.release.commands }),
   });
-  await restoreStore(wal, store, recovered);
+  const opened = await openAndRestore(walOptions, store);
+  const { wal } = opened;
+  const recovered = await bootstrapped(wal, opened.recovered, config);
   const ticks = (ms: number): number => Math.max(1, Math.round(ms / settings.tickMs));
   const raft = new Raft({
     id: self,
@@ -133,6 +133,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     store,
     mutations,
     mark: options.mark ?? (() => undefined),
+    repairTo: recovered.repairTo,
     onFatal: options.onFatal,
   });
 }
@@ -145,6 +146,19 @@ async function bootstrapped(wal: Wal, recovered: Recovered, config: ReplicaConfi
   const begin = bootstrapState({ voters, votersOutgoing: [], learners: [], addresses });
   await wal.append(begin);
   return { ...begin, snapshot: undefined };
+}
+
+/** Damage that other members can make good is no reason to stay away (reference/raft.md A3.18). */
+async function openAndRestore(options: WalOptions, store: Store): Promise<{ wal: Wal; recovered: Recovered }> {
+  const opened = await openWal({ ...options, repair: { distrustSnapshots: false } });
+  try {
+    await restoreStore(opened.wal, store, opened.recovered);
+    return opened;
+  } catch (error) {
+    if (!isFault(error, 'WAL_CORRUPT')) throw error;
+  }
+  await opened.wal.close();
+  return await openWal({ ...options, repair: { distrustSnapshots: true } });
 }
 
 async function restoreStore(wal: Wal, store: Store, recovered: Recovered): Promise<void> {

@@ -33,6 +33,7 @@ export function statusOf(options: {
     voters: [...configuration.voters],
     learners: [...configuration.learners],
     addresses: { ...configuration.addresses },
+    impaired: raft.impaired,
     reason: configuration.reason,
     removed: [...(configuration.removed ?? [])],
     progress,
