@@ -57,10 +57,10 @@ export type ReplicaParts = {
   wal: Wal;
   raft: Raft;
   store: Store;
-  mutations: ReadonlySet<ReplicaMutation>;
-  mark: (mark: ReplicaMark) => void;
   /** The log was damaged; what up to here may have been acknowledged is refilled by the leader. */
   repairTo: number | undefined;
+  mutations: ReadonlySet<ReplicaMutation>;
+  mark: (mark: ReplicaMark) => void;
   onFatal: (fault: Fault) => void;
 };
 
@@ -518,6 +518,7 @@ export class ReplicaCore implements Replica {
     this.#noteConfirmed();
     this.#proposals.tick();
     this.#reads.tick();
+    this.#noticeRepair();
     this.#versions.tick();
     this.#leases.tick();
     this.#checks.tick();
@@ -525,7 +526,6 @@ export class ReplicaCore implements Replica {
       this.#snapshotOwed = false;
       void this.#snapshots.take();
     }
-    this.#noticeRepair();
     if (now >= this.#sampleAt) {
       this.#sampleAt = now + SAMPLE_INTERVAL_MS;
       const { revision, writtenBytes } = this.store;
@@ -537,15 +537,6 @@ export class ReplicaCore implements Replica {
     }
   }
 
-  /** Without a leader the core does not know any more when it was; so it is noted while it does. */
-  #noteConfirmed(): void {
-    const { role, leader, silentTicks } = this.#raft;
-    const follows = role !== 'leader' && leader !== undefined;
-    const confirmedAgoMs = follows ? silentTicks * this.#settings.tickMs : this.status().confirmedAgoMs;
-    if (confirmedAgoMs === undefined) return;
-    this.#confirmedAt = Math.max(this.#confirmedAt ?? -Infinity, this.#clock.monotonicMs() - confirmedAgoMs);
-  }
-
   /** Refilled, and on the disk: the note of the damage goes. */
   #noticeRepair(): void {
     const repairTo = this.#repairTo;
@@ -553,6 +544,15 @@ export class ReplicaCore implements Replica {
     this.#repairTo = undefined;
     this.#log.info('the damaged log has been refilled by the leader; this node votes again', { repairTo });
     this.#wal.endRepair().catch((error: unknown) => this.#fatal(error));
+  }
+
+  /** Without a leader the core does not know any more when it was; so it is noted while it does. */
+  #noteConfirmed(): void {
+    const { role, leader, silentTicks } = this.#raft;
+    const follows = role !== 'leader' && leader !== undefined;
+    const confirmedAgoMs = follows ? silentTicks * this.#settings.tickMs : this.status().confirmedAgoMs;
+    if (confirmedAgoMs === undefined) return;
+    this.#confirmedAt = Math.max(this.#confirmedAt ?? -Infinity, this.#clock.monotonicMs() - confirmedAgoMs);
   }
 
   /** A duty of the leader: the floor is replicated, so that all nodes give the same answers. */

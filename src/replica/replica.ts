@@ -131,9 +131,9 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     wal,
     raft,
     store,
+    repairTo: recovered.repairTo,
     mutations,
     mark: options.mark ?? (() => undefined),
-    repairTo: recovered.repairTo,
     onFatal: options.onFatal,
   });
 }
