@@ -20,6 +20,11 @@ const DISK_FULL_PAUSE_MS = 200;
 /** News of the commit index alone wait this long for entries to travel with, unless the member waits for them. */
 const NOTICE_DELAY_MS = 2;
 const NOTICE_REST_MS = 0.1;
+/** A read under a lease is asked again when this process stood still longer in one turn. */
+const LEASE_PAUSE_MS_MAX = 20;
+/** The election timeout has room for this many of the slowest write of late. */
+const SYNCS_IN_ELECTION = 4;
+const SLOW_SYNC_FORGOTTEN_MS = 10_000;
 
 export interface ConsensusEvents {
   committed(entries: Entry[]): void;
@@ -44,6 +49,12 @@ export class Consensus {
   readonly #events: ConsensusEvents;
   #timer: Timer | undefined;
   #pumping = false;
+  /** When the core was told the time last. */
+  #toldMs = -Infinity;
+  /** The slowest write of late, halved by and by. */
+  #slowestSyncMs = 0;
+  #slowestNotedMs = 0;
+  #electionTicks: number;
   #stopped = false;
   /** When each write under way began, monotonic ms, oldest first. */
   #writes: number[] = [];
@@ -75,6 +86,7 @@ export class Consensus {
     ignoresHang?: boolean;
     mark?: (mark: ReplicaMark) => void;
   }) {
+    this.#electionTicks = Math.max(1, Math.round(options.settings.electionMs / options.settings.tickMs));
     this.#ignoresHang = options.ignoresHang === true;
     this.#mark = options.mark ?? (() => undefined);
     this.#clock = options.clock;
@@ -89,6 +101,7 @@ export class Consensus {
       // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
       const received = owned(message as Message);
       if (received.type === 'append' && this.#events.refusesAppends()) return;
+      this.#tellTime();
       this.#guard(() => this.#raft.receive(from, received));
       this.pump();
     });
@@ -110,7 +123,9 @@ export class Consensus {
     const tick = (): void => {
       this.#timer = this.#clock.after(tickMs, tick);
       if (this.#pauseForDisk()) return;
+      this.#tellTime();
       this.#guard(() => this.#raft.tick());
+      this.#adaptElection();
       this.#expireReads();
       this.#events.ticked();
       this.pump();
@@ -164,11 +179,47 @@ export class Consensus {
     });
   }
 
+  /** For leases, always right before what they may vouch for. */
+  #tellTime(): void {
+    if (this.#settings.reads !== 'lease') return;
+    this.#toldMs = this.#clock.monotonicMs();
+    this.#raft.passTime(this.#toldMs);
+  }
+
+  /** The clock again, after the lease was judged: this process may have stood still in between (raft.md A3.6). */
+  #pausedSinceTold(): boolean {
+    return this.#settings.reads === 'lease' && this.#clock.monotonicMs() - this.#toldMs > LEASE_PAUSE_MS_MAX;
+  }
+
+  /** Slow syncs, here or at the leader, must not look like a lost leader. The core keeps it within its bounds. */
+  #adaptElection(): void {
+    const now = this.#clock.monotonicMs();
+    if (now - this.#slowestNotedMs > SLOW_SYNC_FORGOTTEN_MS) {
+      this.#slowestSyncMs /= 2;
+      this.#slowestNotedMs = now;
+    }
+    const { electionMs, heartbeatMs, tickMs } = this.#settings;
+    const wantedMs = Math.max(electionMs, heartbeatMs + SYNCS_IN_ELECTION * this.#slowestSyncMs);
+    const ticks = Math.max(1, Math.round(wantedMs / tickMs));
+    if (ticks === this.#electionTicks) return;
+    this.#electionTicks = ticks;
+    this.#mark('replica: election timeout adapted');
+    this.#guard(() => this.#raft.setElectionTimeout(ticks));
+  }
+
   #round(): void {
+    this.#tellTime();
     for (let ready = this.#raft.ready(); ready !== undefined && !this.#stopped; ready = this.#raft.ready()) {
       // Followers write while we do: those messages do not wait for our disk.
       this.#send(ready.messages);
       this.#persist(ready);
+      if (ready.reads.length > 0 && this.#pausedSinceTold()) {
+        this.#mark('replica: lease read refused after a pause');
+        this.#loseReads(
+          ready.reads.map(({ id }) => id),
+          'this process stood still',
+        );
+      }
       for (const { id, index } of ready.reads) {
         this.#reads.get(id)?.resolve(index);
         this.#reads.delete(id);
@@ -208,7 +259,11 @@ export class Consensus {
         this.#clock.after(DISK_FULL_PAUSE_MS, resolve);
       });
     }
-    this.#writes.shift();
+    const syncMs = this.#clock.monotonicMs() - (this.#writes.shift() ?? Infinity);
+    if (syncMs > this.#slowestSyncMs) {
+      this.#slowestSyncMs = syncMs;
+      this.#slowestNotedMs = this.#clock.monotonicMs();
+    }
     if (this.#stopped) return false;
     this.#guard(() => this.#raft.persisted(id));
     this.pump();

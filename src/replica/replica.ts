@@ -26,7 +26,7 @@ import type { OwnMutation } from './mutations.ts';
 import type { Proposer } from './proposer.ts';
 import type { Reader } from './reader.ts';
 import { ReplicaCore } from './replica-core.ts';
-import { DEFAULT_SETTINGS } from './settings.ts';
+import { DEFAULT_SETTINGS, LEASE_OF_ELECTION } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 
 export type { ReplicaSettings } from './settings.ts';
@@ -114,6 +114,8 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
       electionTimeoutTicks: ticks(settings.electionMs),
       heartbeatTicks: ticks(settings.heartbeatMs),
       appendBytesMax: settings.appendBytesMax,
+      readMode: settings.reads,
+      leaseMs: settings.electionMs * LEASE_OF_ELECTION,
       mutations: raftMutations(mutations),
     },
     randomBelow: (bound) => ports.random.below(bound),

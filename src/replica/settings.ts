@@ -4,6 +4,11 @@
 export interface ReplicaSettings {
   tickMs: number;
   heartbeatMs: number;
+  /**
+   * How linearizable reads are confirmed: a round of heartbeats for each turn's reads, or the leader's lease, which rests
+   * on clocks that run at about the same speed (LEASE_OF_ELECTION). The same on all members.
+   */
+  reads: 'index' | 'lease';
   /** An election starts after a random time in [n, 2n) without a leader. */
   electionMs: number;
   /** A disk write that takes longer costs the leadership (hashicorp/raft #503); a 300 ms spike must not. */
@@ -36,6 +41,7 @@ export const DEFAULT_SETTINGS: ReplicaSettings = {
   tickMs: 10,
   heartbeatMs: 50,
   electionMs: 250,
+  reads: 'index',
   diskHangMs: 2000,
   retainMs: 5 * 60_000,
   retainBytes: 64 * 1024 * 1024,
@@ -49,6 +55,9 @@ export const DEFAULT_SETTINGS: ReplicaSettings = {
   deepCheckMs: 30 * 60_000,
   appendBytesMax: 1024 * 1024,
 };
+
+/** A lease lasts this part of the shortest election timeout: a quarter of it for clocks that drift. */
+export const LEASE_OF_ELECTION = 0.75;
 
 /** One entry, except that a single transaction above it travels alone. */
 export const ENTRY_BYTES_MAX = 1024 * 1024;

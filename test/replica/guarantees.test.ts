@@ -232,3 +232,37 @@ test('etcd #20221: a read at a future revision waits until it comes, or says tha
     },
   );
 });
+
+test('raft.md A3.6: lease reads cost no round, and none is answered when the lease is over', async (t) => {
+  const cluster = await new Cluster({ settings: { reads: 'lease' } }).up();
+  const leader = await cluster.leader();
+  await cluster.settle(leader.replica.propose([put('a')], WAIT));
+  await cluster.run(200);
+  const began = cluster.world.nowMs();
+  await cluster.settle(leader.replica.confirm({ type: 'linearizable' }, WAIT));
+  t.true(cluster.world.nowMs() - began < 0.5, 'shorter than one way to another member');
+  const [follower] = await cluster.followers();
+  const view = await cluster.settle(follower!.replica.confirm({ type: 'linearizable' }, WAIT));
+  t.is(view.revision, 1);
+  cluster.isolate(leader.id);
+  await cluster.run(200);
+  await t.throwsAsync(cluster.settle(leader.replica.confirm({ type: 'linearizable' }, { deadlineMs: 100 })), {
+    code: 'REPLICA_NO_LEADER',
+  });
+});
+
+test('the election timeout follows slow disks, within bounds, and comes back', async (t) => {
+  const cluster = await new Cluster().up();
+  const leader = await cluster.leader();
+  const [slow] = await cluster.followers();
+  const { electionTicks } = slow!.replica.raft;
+  slow!.disk.faults.syncDelayMs = 150;
+  await cluster.settle(slow!.replica.propose([put('a')], WAIT));
+  await cluster.run(300);
+  slow!.disk.faults.syncDelayMs = 0;
+  const stretched = slow!.replica.raft.electionTicks;
+  t.true(stretched >= 2 * electionTicks && stretched <= 4 * electionTicks, `${stretched} of ${electionTicks}`);
+  t.is(leader.replica.raft.electionTicks, electionTicks);
+  await cluster.run(60_000);
+  t.is(slow!.replica.raft.electionTicks, electionTicks);
+});
