@@ -29,7 +29,9 @@ const HEADER_BYTES_MAX = 64 * 1024;
 /** The file in chunks of at most 1 MiB. */
 export async function* backupChunks(
   store: Store,
-  facts: Omit<BackupHeader, 'format' | 'version' | 'clusterKey' | 'index' | 'revision'> & { keys: Pick<Keys, 'clusterKey'> },
+  facts: Omit<BackupHeader, 'format' | 'version' | 'clusterKey' | 'index' | 'revision'> & {
+    keys: Pick<Keys, 'clusterKey'>;
+  },
   rest: () => Promise<void>,
 ): AsyncGenerator<Uint8Array, void, void> {
   const { keys, ...known } = facts;
@@ -85,7 +87,8 @@ export async function openBackup(source: BackupSource): Promise<OpenBackup> {
   const hash = createSha256();
   for (let at = 0; at < end; at += READ_BYTES) hash.update(await source.read(at, Math.min(READ_BYTES, end - at)));
   const wanted = new TextDecoder().decode(await source.read(end, TRAILER_BYTES)).trim();
-  if (!/^[0-9a-f]{64}$/.test(wanted)) throw broken(`it is cut off: its ${source.size} bytes do not end with a checksum`);
+  if (!/^[0-9a-f]{64}$/.test(wanted))
+    throw broken(`it is cut off: its ${source.size} bytes do not end with a checksum`);
   if (wanted !== toHex(hash.digest())) throw broken('its bytes do not fit its checksum');
   return {
     header,

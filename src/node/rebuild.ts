@@ -6,7 +6,14 @@
  */
 import { writeIdentity, type Identity, type Keys } from '#src/cluster/identity.ts';
 import { issuePeer, issueServing, openTrust, publicTrust } from '#src/cluster/pki.ts';
-import { CLUSTER_KEY, getRecord, putRecord, TRUST_KEY, type ClusterRecord, type NodeRecord } from '#src/cluster/records.ts';
+import {
+  CLUSTER_KEY,
+  getRecord,
+  putRecord,
+  TRUST_KEY,
+  type ClusterRecord,
+  type NodeRecord,
+} from '#src/cluster/records.ts';
 import { podCidrOf, servingNames } from '#src/cluster/cluster.ts';
 import { unhex } from '#src/cluster/join.ts';
 import type { Ports } from '#src/ports/ports.ts';
@@ -50,7 +57,11 @@ export async function rebuild(options: RebuildOptions): Promise<Identity> {
   const cluster = getRecord<ClusterRecord>(store, CLUSTER_KEY);
   const sealed = getRecord<{ sealed: string }>(store, TRUST_KEY);
   if (cluster === undefined || sealed === undefined)
-    throw new Fault('REBUILD_NO_CLUSTER', 'the state holds no cluster: it was taken before its birth had ended', 'never');
+    throw new Fault(
+      'REBUILD_NO_CLUSTER',
+      'the state holds no cluster: it was taken before its birth had ended',
+      'never',
+    );
   const trust = await openTrust(ports.crypto, unhex(options.clusterKey), unhex(sealed.sealed));
   const known = getRecord<NodeRecord>(store, `/kontiki/nodes/${nodeName}`);
   const record: NodeRecord = {
