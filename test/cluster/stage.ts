@@ -8,6 +8,8 @@ const REPLACE_AFTER_MS = 5000;
 /** More than the default of an operator's request. */
 const REQUEST_TIMEOUT_MS = 25_000;
 
+const byName = (a: string, b: string): number => (a < b ? -1 : 1);
+
 export class Stage {
   readonly cluster: SimCluster;
 
@@ -37,13 +39,13 @@ export class Stage {
   /** `n1 n2 n3 + n4`, of the present leader: who votes and who stands by. */
   get members(): string {
     const { voters, learners } = this.leader?.replica ?? { voters: [], learners: [] };
-    return `${voters.toSorted().join(' ')}${learners.length === 0 ? '' : ` + ${learners.toSorted().join(' ')}`}`;
+    return `${voters.toSorted(byName).join(' ')}${learners.length === 0 ? '' : ` + ${learners.toSorted(byName).join(' ')}`}`;
   }
 
   /** Voters that do not lead. */
   get followers(): string[] {
     const { name, replica } = this.leader ?? { name: '', replica: { voters: [] as string[] } };
-    return replica.voters.filter((id) => id !== name).toSorted();
+    return replica.voters.filter((id) => id !== name).toSorted(byName);
   }
 
   get reasons(): string[] {
