@@ -127,6 +127,20 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
     );
   }
 
+  /** Taken Pod ranges by number. */
+  function podRangesOf(view: StoreView): Map<number, { node: string; revision: number }> {
+    const { items } = view.range({ from: POD_RANGES, to: `${POD_RANGES}~`, limit: 0 });
+    return new Map(
+      items.map(({ key, value }) => [
+        Number(key.slice(POD_RANGES.length)),
+        {
+          node: (JSON.parse(new TextDecoder().decode(value.bytes)) as { node: string }).node,
+          revision: value.modRevision,
+        },
+      ]),
+    );
+  }
+
   async function tryAdmit(
     name: string,
     incarnation: string,
@@ -143,9 +157,11 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         'never',
       );
     }
-    const taken = new Set([...listNodes(view).values()].map((node) => node.podIndex));
-    let podIndex = 0;
-    while (taken.has(podIndex)) podIndex += 1;
+    const ranges = podRangesOf(view);
+    // A name keeps its range over a new life of the cluster: its Node object says it, and may not change it.
+    const own = [...ranges].find(([, { node }]) => node === name);
+    let podIndex = own?.[0] ?? 0;
+    while (own === undefined && ranges.has(podIndex)) podIndex += 1;
     if (podIndex >= podRanges)
       throw new Fault('CLUSTER_FULL', `all ${podRanges} Pod ranges of this cluster are taken`, 'never');
     const record: NodeRecord = { incarnation, peerAddress, podIndex };
@@ -154,7 +170,9 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         {
           conditions: [
             { type: 'absent', key: NODES + name },
-            { type: 'absent', key: `${POD_RANGES}${podIndex}` },
+            own === undefined
+              ? { type: 'absent', key: `${POD_RANGES}${podIndex}` }
+              : { type: 'modRevision', key: `${POD_RANGES}${podIndex}`, revision: own[1].revision },
           ],
           operations: [putRecord(NODES + name, record), putRecord(`${POD_RANGES}${podIndex}`, { node: name })],
         },
