@@ -7,7 +7,10 @@ import { createLog } from '#src/drivers/log.ts';
 import { CONSENSUS_DIRECTORY } from '#src/node/rebuild.ts';
 import type { Log } from '#src/ports/log.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
+import { decodeConfiguration } from '#src/raft/configuration.ts';
+import type { Configuration } from '#src/raft/types.ts';
 import { recoverLog, type Found, type Place } from '#src/wal/recovery.ts';
+import { readRepairNote } from '#src/wal/repair.ts';
 import { readFileSync } from 'node:fs';
 
 export interface OpenDirectory {
@@ -64,7 +67,27 @@ export async function openDirectory(given: string): Promise<OpenDirectory> {
   return { path, disk, ...known, place };
 }
 
-/** Reads only. Faults: WAL_CORRUPT and the others of recoverLog. */
-export async function readLog({ place, disk }: OpenDirectory): Promise<Found> {
-  return await recoverLog(place, await disk.list(place.directory));
+export interface ReadLog extends Found {
+  /** The log was damaged, and the leader had not refilled it when the node stopped: what up to here is missing is not known. */
+  repairTo: number | undefined;
+}
+
+/** Reads only. Faults: WAL_CORRUPT and the others of recoverLog; WAL_REPAIRING in the middle of a repair. */
+export async function readLog({ place, disk, path }: OpenDirectory): Promise<ReadLog> {
+  const note = await readRepairNote(place);
+  if (note?.stage === 'built') {
+    throw new Fault(
+      'WAL_REPAIRING',
+      `${path} stopped in the middle of putting a repaired log in place; start the node once, it goes on with it`,
+      'never',
+    );
+  }
+  const found = await recoverLog(place, await disk.list(place.directory));
+  return { ...found, repairTo: note?.repairTo };
+}
+
+/** The newest configuration in the log. */
+export function configurationIn({ entries, snapshot }: Found): Configuration | undefined {
+  const configured = entries.findLast(({ type }) => type === 'configuration');
+  return configured ? decodeConfiguration(configured.data) : snapshot?.meta.configuration;
 }

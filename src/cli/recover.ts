@@ -2,16 +2,16 @@
  * `kontiki recover`: a quorum is lost for good, and one of the directories that are left becomes a new cluster of one.
  * What each holds is shown first, with what would be lost; the chosen one is copied; the old majority cannot come back.
  */
-import { cpSync, existsSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, fsyncSync, openSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { createClock } from '#src/drivers/clock.ts';
 import { createCrypto } from '#src/drivers/crypto.ts';
 import { createRandom } from '#src/drivers/random.ts';
 import { CONSENSUS_DIRECTORY, rebuild } from '#src/node/rebuild.ts';
-import { decodeConfiguration } from '#src/raft/configuration.ts';
+import type { Configuration } from '#src/raft/types.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
-import type { Found } from '#src/wal/recovery.ts';
-import { openDirectory, quietLog, type OpenDirectory } from './data-directory.ts';
+import { configurationIn, openDirectory, quietLog, type OpenDirectory, type ReadLog } from './data-directory.ts';
 import { storeOf } from './stored-state.ts';
 import { tableOf } from './table.ts';
 import { readFlags, UsageError } from './usage.ts';
@@ -20,10 +20,10 @@ import type { Store } from '#src/store/store.ts';
 interface Held {
   opened: OpenDirectory;
   store: Store;
-  found: Found;
+  found: ReadLog;
   lastIndex: number;
   lastTerm: number;
-  voters: string[];
+  configuration: Configuration | undefined;
 }
 
 export async function recoverCommand(args: string[]): Promise<number> {
@@ -57,7 +57,10 @@ async function recover(opened: OpenDirectory[], yes: boolean): Promise<number> {
       unread.push(`${one.identity.nodeName}: ${messageOf(error)}`);
     }
   }
-  const best = held.toSorted((a, b) => b.lastTerm - a.lastTerm || b.lastIndex - a.lastIndex)[0];
+  const isWhole = ({ found }: Held): number => (found.repairTo === undefined ? 1 : 0);
+  const best = held.toSorted(
+    (a, b) => isWhole(b) - isWhole(a) || b.lastTerm - a.lastTerm || b.lastIndex - a.lastIndex,
+  )[0];
   if (best === undefined)
     throw new Fault('CLI_NOTHING_LEFT', `no directory can be read: ${unread.join('; ')}`, 'never');
   tell(held, unread, best);
@@ -69,6 +72,9 @@ async function recover(opened: OpenDirectory[], yes: boolean): Promise<number> {
   const copy = `${path}.before-recover-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`;
   if (existsSync(copy)) throw new Fault('CLI_FILE_EXISTS', `${copy} exists already; move it away`, 'never');
   cpSync(path, copy, { recursive: true });
+  // What follows takes the original apart.
+  syncTree(copy);
+  syncOne(dirname(copy));
   console.log(`copied to ${copy}`);
   for (const name of await disk.list(CONSENSUS_DIRECTORY)) {
     if (/^(segment|spare|snapshot|synced|reserve|repair)/.test(name))
@@ -95,15 +101,13 @@ async function recover(opened: OpenDirectory[], yes: boolean): Promise<number> {
 async function look(opened: OpenDirectory): Promise<Held> {
   const { store, found } = await storeOf(opened, { onlyCommitted: false });
   const last = found.entries.at(-1);
-  const configured = found.entries.findLast(({ type }) => type === 'configuration');
-  const voters = configured ? decodeConfiguration(configured.data).voters : found.snapshot?.meta.configuration.voters;
   return {
     opened,
     store,
     found,
     lastIndex: last?.index ?? found.snapshot?.meta.index ?? 0,
     lastTerm: last?.term ?? found.snapshot?.meta.term ?? 0,
-    voters: voters ?? [],
+    configuration: configurationIn(found),
   };
 }
 
@@ -117,26 +121,32 @@ function tell(held: Held[], unread: string[], best: Held): void {
         String(one.lastIndex),
         String(one.found.hardState.commitIndex),
         String(one.store.revision),
-        one === best ? '<- the most complete' : '',
+        one.found.repairTo === undefined
+          ? one === best
+            ? '<- the most complete'
+            : ''
+          : `damaged; entries up to ${one.found.repairTo} may be missing`,
       ]),
     ]),
   );
   for (const line of unread) console.log(`not readable: ${line}`);
-  const { voters, lastIndex, found } = best;
-  const present = voters.filter((id) => held.some(({ opened }) => opened.identity.nodeName === id));
-  const absent = voters.filter((id) => !present.includes(id));
-  const quorum = Math.floor(voters.length / 2) + 1;
-  console.log(`\nthe voters were ${voters.join(', ')}`);
-  if (present.length >= quorum) {
+  const { lastIndex, found, configuration } = best;
+  // In the middle of a change both groups have to agree, and either may have kept something to itself.
+  const groups = [configuration?.voters ?? [], configuration?.votersOutgoing ?? []].filter(({ length }) => length > 0);
+  const isHere = (id: string): boolean =>
+    held.some((one) => one.opened.identity.nodeName === id && one.found.repairTo === undefined);
+  const quorumOf = (group: readonly string[]): number => Math.floor(group.length / 2) + 1;
+  console.log(`\nthe voters were ${groups.map((group) => group.join(', ')).join(', changed from ')}`);
+  const absent = groups.find((group) => group.filter((id) => !isHere(id)).length >= quorumOf(group));
+  if (groups.length > 0 && groups.every((group) => group.filter(isHere).length >= quorumOf(group))) {
+    console.log('a quorum of them is here: start them instead, and nothing is lost');
+  } else if (absent !== undefined) {
+    const missing = absent.filter((id) => !isHere(id)).join(', ');
     console.log(
-      `${present.length} of ${voters.length} are here, which is a quorum: start them instead, and nothing is lost`,
-    );
-  } else if (absent.length >= quorum) {
-    console.log(
-      `${absent.join(', ')} are not here and may together have acknowledged writes that nobody here has: those are lost`,
+      `${missing} are not here, or not whole, and may together have acknowledged writes that nobody here has: those are lost`,
     );
   } else {
-    console.log(`every acknowledged write is on one of the nodes here`);
+    console.log('every acknowledged write is on one of the nodes here');
   }
   const uncertain = lastIndex - found.hardState.commitIndex;
   if (uncertain > 0)
@@ -157,4 +167,22 @@ async function agreed(best: Held): Promise<boolean> {
   } finally {
     terminal.close();
   }
+}
+
+function syncOne(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function syncTree(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    if (statSync(path).isDirectory()) syncTree(path);
+    else syncOne(path);
+  }
+  syncOne(directory);
 }

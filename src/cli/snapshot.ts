@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { request } from 'node:https';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { createClock } from '#src/drivers/clock.ts';
 import { createCrypto } from '#src/drivers/crypto.ts';
 import { createDisk } from '#src/drivers/disk.ts';
@@ -21,7 +21,7 @@ import { backupChunks, openBackup, type OpenBackup } from '#src/node/backup.ts';
 import { rebuild, storeFrom } from '#src/node/rebuild.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import { readCredentials } from './admin.ts';
-import { openDirectory, quietLog } from './data-directory.ts';
+import { configurationIn, openDirectory, quietLog } from './data-directory.ts';
 import { layoutOf, readShape } from './layout.ts';
 import { storeOf } from './stored-state.ts';
 import { integerFlag, readFlags, textFlag, UsageError } from './usage.ts';
@@ -44,7 +44,6 @@ async function save(args: string[]): Promise<number> {
   await writeAside(file, (write) =>
     from === '' ? saveOnline(textFlag(flags, 'data', '.kontiki'), write) : saveOffline(from, write),
   );
-  await tell(file);
   return 0;
 }
 
@@ -53,9 +52,11 @@ type Write = (chunk: Uint8Array) => void;
 /** Whole or not at all, for the owner's eyes only. */
 async function writeAside(file: string, fill: (write: Write) => Promise<void>): Promise<void> {
   const aside = `${file}.part`;
+  // An older one may be readable by others.
+  rmSync(aside, { force: true });
   const handle = openSync(aside, 'w', 0o600);
   try {
-    await fill((chunk) => writeSync(handle, chunk));
+    await fill((chunk) => writeAll(handle, chunk));
     fsyncSync(handle);
   } catch (error) {
     rmSync(aside, { force: true });
@@ -63,7 +64,16 @@ async function writeAside(file: string, fill: (write: Write) => Promise<void>): 
   } finally {
     closeSync(handle);
   }
+  // Under its name only when it reads back.
+  await tell(aside, file);
   renameSync(aside, file);
+  const directory = openSync(dirname(file), 'r');
+  fsyncSync(directory);
+  closeSync(directory);
+}
+
+function writeAll(handle: number, chunk: Uint8Array): void {
+  for (let at = 0; at < chunk.length;) at += writeSync(handle, chunk, at);
 }
 
 async function saveOnline(data: string, write: Write): Promise<void> {
@@ -128,7 +138,7 @@ async function saveOffline(directory: string, write: Write): Promise<void> {
       node: opened.identity.nodeName,
       takenAtMs: Date.now(),
       term: found.hardState.currentTerm,
-      voters: found.snapshot?.meta.configuration.voters ?? [],
+      voters: configurationIn(found)?.voters ?? [],
       keys: opened.keys,
     };
     for await (const chunk of backupChunks(store, facts, () => Promise.resolve())) write(chunk);
@@ -152,13 +162,15 @@ async function opening<T>(file: string, use: (backup: OpenBackup, bytes: number)
   }
 }
 
-async function tell(file: string): Promise<void> {
+async function tell(file: string, name = file): Promise<void> {
   await opening(file, async ({ header, body }, bytes) => {
     const store = await storeFrom(body());
     const keys = store.range({ from: '', to: '~~', limit: 1 }).count;
-    const { clusterId, node, takenAtMs, revision, index, term } = header;
-    console.log(`${file}: ${bytes} bytes, ${keys} keys at revision ${revision} (index ${index}, term ${term})`);
-    console.log(`cluster ${clusterId}, taken by ${node} at ${new Date(takenAtMs).toISOString().slice(0, 19)}Z; sound`);
+    const { clusterId, node, takenAtMs, revision, index, term, voters } = header;
+    console.log(`${name}: ${bytes} bytes, ${keys} keys at revision ${revision} (index ${index}, term ${term})`);
+    console.log(
+      `cluster ${clusterId} (voters ${voters.join(', ')}), taken by ${node} at ${new Date(takenAtMs).toISOString().slice(0, 19)}Z; sound`,
+    );
   });
 }
 

@@ -1,14 +1,13 @@
 /** The state that a stopped node's directory holds: its snapshot, and the log applied to it. */
 import { createStore, SnapshotReader, type Store } from '#src/store/store.ts';
-import type { Found } from '#src/wal/recovery.ts';
 import { readSnapshotFile } from '#src/wal/snapshot-file.ts';
-import { readLog, type OpenDirectory } from './data-directory.ts';
+import { readLog, type OpenDirectory, type ReadLog } from './data-directory.ts';
 
 /** `onlyCommitted`: leave out what is not known to be committed. Faults: WAL_CORRUPT. */
 export async function storeOf(
   opened: OpenDirectory,
   options: { onlyCommitted: boolean },
-): Promise<{ store: Store; found: Found }> {
+): Promise<{ store: Store; found: ReadLog }> {
   const found = await readLog(opened);
   const store = createStore();
   if (found.snapshot !== undefined) {

@@ -113,13 +113,15 @@ function operationText(operation: Operation): string {
 
 /** Exit code 0: sound; 1: damaged, and the message says where. */
 async function verify(args: string[]): Promise<number> {
-  const flags = readFlags(args, { json: { type: 'boolean' } }, 1);
+  const flags = readFlags(args, {}, 1);
   const opened = await openDirectory(flags.positionals[0] ?? '');
   try {
     const found = await readLog(opened);
     await checkSnapshot(opened, found);
     tell(found);
-    return 0;
+    if (found.repairTo === undefined) return 0;
+    console.error(`incomplete: it was damaged, and the leader has not refilled it up to index ${found.repairTo} yet`);
+    return 1;
   } catch (error) {
     if (!isFault(error, 'WAL_CORRUPT')) throw error;
     console.error(`damaged: ${error.message}`);

@@ -10,6 +10,8 @@ import { isFault, messageOf, type Fault } from '#src/std/fault.ts';
 import type { Wire } from '#src/wire/wire.ts';
 
 const RETRY_MS = 500;
+/** Turns without a leader after which this node dials everybody itself. */
+const LONELY_TURNS = 6;
 const ADDRESS_TIMEOUT_MS = 5000;
 
 export interface Moorings {
@@ -32,6 +34,7 @@ export function createMoorings(options: {
   let timer: Timer | undefined;
   let stopped = false;
   let registered = false;
+  let lonelyTurns = 0;
 
   /** True when nothing is left to do. */
   async function makeFast(): Promise<boolean> {
@@ -43,8 +46,9 @@ export function createMoorings(options: {
     const known = addresses[name];
     const isMember = voters.includes(name) || learners.includes(name);
     const moved = isMember && known !== undefined && known !== options.start.peerAddress;
-    // Others look for us at the old place until the log says otherwise.
-    if (moved) wire.reachOut(true);
+    lonelyTurns = leader === undefined ? lonelyTurns + 1 : 0;
+    // Others look for us at the old place until the log says otherwise; or they do not look for us at all, and say why.
+    wire.reachOut(moved || lonelyTurns >= LONELY_TURNS);
     if (leader === undefined || !isMember) return false;
     if (moved) {
       if (leader === self) await membership.setAddress(name, options.start.peerAddress);
@@ -52,7 +56,6 @@ export function createMoorings(options: {
       log.info('the cluster knows the new address of this node', { address: options.start.peerAddress });
       return false;
     }
-    wire.reachOut(false);
     if (!registered) await records.registerStart(name, options.start);
     registered = true;
     return true;

@@ -21,6 +21,8 @@ export interface RepairNote {
   stage: 'built' | 'refilling';
   repairTo: number;
   why: string;
+  /** Which repair of this log it is; names the mark that the damaged files are all aside. */
+  generation: number;
 }
 
 /** The note of a repair under way; undefined when there is none. */
@@ -70,7 +72,10 @@ export async function repairLog(
   await disk.syncDirectory(directory);
   await fill(place, salvage, await options.makeLog(`${directory}/${FRESH}`));
   const repairTo = Math.max(salvage.repairTo, earlier?.repairTo ?? 0);
-  await writeNote(place, { stage: 'built', repairTo, why: options.why });
+  // One generation is kept; a second damage during the refilling takes its place.
+  await removeAll(disk, `${directory}/${ASIDE}`);
+  await disk.syncDirectory(directory);
+  await writeNote(place, { stage: 'built', repairTo, why: options.why, generation: (earlier?.generation ?? 0) + 1 });
   await finishRepair(place);
 }
 
@@ -82,19 +87,19 @@ export async function finishRepair(place: Place): Promise<void> {
   const fresh = await disk.list(`${directory}/${FRESH}`);
   const isMoving = (name: string): boolean => name !== NOTE && name !== ASIDE && name !== FRESH;
   // Once the first new file is up, the old ones are all aside; names may be equal.
-  const moved = await disk.exists(`${directory}/${ASIDE}/complete`);
+  const mark = `${directory}/${ASIDE}/complete-${note.generation}`;
+  const moved = await disk.exists(mark);
   if (!moved) {
     await disk.makeDirectory(`${directory}/${ASIDE}`);
     for (const name of await disk.list(directory))
       if (isMoving(name)) await disk.rename(`${directory}/${name}`, `${directory}/${ASIDE}/${name}`);
-    await writeWhole(disk, `${directory}/${ASIDE}/complete`, new Uint8Array([1]));
+    await writeWhole(disk, mark, new Uint8Array([1]));
     await disk.syncDirectory(`${directory}/${ASIDE}`);
     await disk.syncDirectory(directory);
   }
   for (const name of fresh) await disk.rename(`${directory}/${FRESH}/${name}`, `${directory}/${name}`);
   await disk.syncDirectory(directory);
   await writeNote(place, { ...note, stage: 'refilling' });
-  await disk.remove(`${directory}/${ASIDE}/complete`);
   place.log.error('the log was damaged; this node does not vote until the leader has refilled it', {
     repairTo: note.repairTo,
     why: note.why,
