@@ -76,6 +76,8 @@ export class SimGroup {
   readonly #mark = (name: string): void => void this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
   /** Processes that were killed or lost their power. */
   crashes = 0;
+  /** Events run so far. */
+  steps = 0;
   #completions = 0;
 
   constructor(options: GroupOptions) {
@@ -234,6 +236,7 @@ export class SimGroup {
     const { world } = this;
     try {
       if (!world.runNext()) return false;
+      this.steps += 1;
       settle();
       while (world.inTurn()) {
         world.runNext();
