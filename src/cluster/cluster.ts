@@ -15,6 +15,7 @@ import { createSecret, formatToken, hashOf, hex, unhex, type JoinAnswer, type Jo
 import {
   createTrust,
   issueAdmin,
+  issueClient,
   issuePeer,
   issueServing,
   openTrust,
@@ -132,6 +133,25 @@ export async function admitNode(
   await addMember(options.clock, membership, request.nodeName, request.peerAddress);
   const { addresses } = membership.status();
   return { clusterId, ranges, podCidr, keys: { ...keys, peer, serving }, peers: { ...addresses } };
+}
+
+/** What a client of the peer links needs (wire/client-links.ts). The caller has seen that an administrator asks. */
+export interface ClientCredentials extends Leaf {
+  name: string;
+  clusterId: string;
+  authorityPem: string;
+}
+
+export async function issueClientFor(
+  options: { crypto: Crypto; keys: Keys; records: Records },
+  user: string,
+): Promise<ClientCredentials> {
+  const { crypto, keys, records } = options;
+  const trust: Trust = await openTrust(crypto, unhex(keys.clusterKey), unhex(await records.sealedTrust()));
+  // No node has such a name: they are DNS labels.
+  const name = `client:${user}`;
+  const { clusterId } = await records.cluster();
+  return { ...(await issueClient(crypto, trust, name)), name, clusterId, authorityPem: keys.trust.peer };
 }
 
 const ADD_ATTEMPTS_MAX = 50;

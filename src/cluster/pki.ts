@@ -99,6 +99,11 @@ export function issuePeer(crypto: Crypto, trust: Trust, node: string): Promise<L
   });
 }
 
+/** For a client of the peer links (wire/client-links.ts); never taken for a node. */
+export function issueClient(crypto: Crypto, trust: Trust, name: string): Promise<Leaf> {
+  return issue(crypto, trust.peer, { commonName: name, organizations: ['kontiki:clients'], usages: ['client'] });
+}
+
 export function issueServing(
   crypto: Crypto,
   trust: Trust,

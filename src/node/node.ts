@@ -21,6 +21,7 @@ import { createReplica, type Replica, type ReplicaMutation, type ReplicaSettings
 import type { ReplicaStatus } from '#src/replica/membership.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import { createWire, type Wire } from '#src/wire/wire.ts';
+import { openClientDoor } from './client-door.ts';
 import { createApiEndpoint, type ApiEndpoints } from './api-endpoints.ts';
 import { beBorn, type Life } from './birth.ts';
 import type { NodeConfig } from './config.ts';
@@ -163,6 +164,7 @@ export function createNode(options: NodeOptions): Node {
       serviceCidr: identity.ranges.services,
     });
     parts = compose(life, wire, replica, boots);
+    openClientDoor(wire, replica);
     replica.start();
     parts.voters.start();
     parts.moorings.start();

@@ -5,9 +5,10 @@
  *   GET  status             this node, for system:masters
  *   POST members            promote, demote, remove, transfer; for system:masters, forwarded to the leader
  *   GET  actors             live actors, for system:masters
+ *   POST client-certificate a certificate for clients of the peer links, for system:masters
  *   POST remove-containers  the operator takes the cluster down, for system:masters
  */
-import { admitNode } from '#src/cluster/cluster.ts';
+import { admitNode, issueClientFor } from '#src/cluster/cluster.ts';
 import type { Keys } from '#src/cluster/identity.ts';
 import { parseJoinRequest, type JoinAnswer } from '#src/cluster/join.ts';
 import { operate, parseMemberRequest } from '#src/cluster/operations.ts';
@@ -126,6 +127,8 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
         return await members(request);
       case 'GET actors':
         return { status: 200, body: { actors: options.actors() } };
+      case 'POST client-certificate':
+        return { status: 200, body: await issueClientFor({ crypto: ports.crypto, keys, records }, identity.user) };
       case 'POST remove-containers':
         await options.removeContainers();
         return { status: 200, body: {} };

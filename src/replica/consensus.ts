@@ -16,6 +16,9 @@ export const RAFT_CHANNEL = 'raft';
 /** A full disk is tried again after this. */
 const DISK_FULL_PAUSE_MS = 200;
 
+/** News of the commit index alone wait this long for entries to travel with, unless the member waits for them. */
+const NOTICE_DELAY_MS = 2;
+
 export interface ConsensusEvents {
   committed(entries: Entry[]): void;
   snapshotWanted(to: NodeId): void;
@@ -48,6 +51,11 @@ export class Consensus {
   /** Read rounds that this node has asked for, by their fresh id. */
   #reads = new Map<number, ReadRound>();
   #readId = 0;
+  /** The newest append without entries to each member that is held back. */
+  #notices = new Map<NodeId, { message: Message; sinceMs: number }>();
+  #noticeTimer: Timer | undefined;
+  /** Members whose own calls wait for the commit of this index. */
+  #awaited = new Map<NodeId, number>();
   #seen = { role: '', term: 0, leader: undefined as NodeId | undefined };
 
   constructor(options: {
@@ -104,6 +112,7 @@ export class Consensus {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#noticeTimer?.cancel();
     this.#loseReads([...this.#reads.keys()], 'this replica stopped');
   }
 
@@ -128,6 +137,11 @@ export class Consensus {
       if (this.#stopped || !this.#raft.readIndex(id)) this.#loseReads([id], 'no leader is known');
       this.pump();
     });
+  }
+
+  /** A call of this member is in the entry at `index`: tell it at once when that is committed. */
+  awaits(member: NodeId, index: number): void {
+    this.#awaited.set(member, index);
   }
 
   /** Look for work at the end of this turn. */
@@ -211,7 +225,43 @@ export class Consensus {
   }
 
   #send(messages: Ready['messages']): void {
-    for (const { to, message } of messages) this.#peers.send(to, RAFT_CHANNEL, message);
+    for (const { to, message } of messages) {
+      if (message.type !== 'append') this.#peers.send(to, RAFT_CHANNEL, message);
+      else if (message.entries.length > 0 || this.#isAwaited(to, message.commitIndex)) {
+        this.#notices.delete(to);
+        this.#peers.send(to, RAFT_CHANNEL, message);
+      } else this.#sendLater(to, message);
+    }
+  }
+
+  /**
+   * Under load the next entries follow within a millisecond and carry the commit index along; a message of its
+   * own, and the answer to it, would double the work of all. Any message may be late, so nothing rests on it.
+   */
+  #sendLater(to: NodeId, message: Message): void {
+    this.#notices.set(to, { message, sinceMs: this.#notices.get(to)?.sinceMs ?? this.#clock.monotonicMs() });
+    this.#noticeTimer ??= this.#clock.after(NOTICE_DELAY_MS, () => this.#sendNotices());
+  }
+
+  #sendNotices(): void {
+    this.#noticeTimer = undefined;
+    const dueMs = this.#clock.monotonicMs() - NOTICE_DELAY_MS;
+    let nextMs = Infinity;
+    for (const [to, { message, sinceMs }] of this.#notices) {
+      if (sinceMs > dueMs) nextMs = Math.min(nextMs, sinceMs - dueMs);
+      else {
+        this.#notices.delete(to);
+        this.#peers.send(to, RAFT_CHANNEL, message);
+      }
+    }
+    if (nextMs !== Infinity) this.#noticeTimer = this.#clock.after(nextMs, () => this.#sendNotices());
+  }
+
+  #isAwaited(member: NodeId, commitIndex: number): boolean {
+    const index = this.#awaited.get(member);
+    if (index === undefined || index > commitIndex) return false;
+    this.#awaited.delete(member);
+    return true;
   }
 
   #noticeChange(): void {

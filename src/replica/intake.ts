@@ -1,5 +1,6 @@
 /** The leader's side of writing: items of all nodes are joined, a turn's worth to one entry. */
 import type { Clock } from '#src/ports/clock.ts';
+import type { NodeId } from '#src/raft/types.ts';
 import { Fault } from '#src/std/fault.ts';
 import { BATCH_HEADER_BYTES, encodeCommand, ITEM_HEADER_BYTES, joinItems } from '#src/store/codec.ts';
 import type { ProposalMessage } from './proposals.ts';
@@ -10,9 +11,11 @@ export interface IntakeRoute {
   propose(data: Uint8Array): { index: number; term: number } | undefined;
   /** Why this replica does not lead, with the leader's name. */
   notLeader(): Fault;
+  /** A call of this member is in the entry at `index`. */
+  awaits(member: NodeId, index: number): void;
 }
 
-type Taken = { items: Uint8Array[]; resolve: () => void; reject: (fault: Fault) => void };
+type Taken = { from: NodeId; items: Uint8Array[]; resolve: () => void; reject: (fault: Fault) => void };
 
 export class Intake {
   readonly #clock: Clock;
@@ -28,7 +31,7 @@ export class Intake {
   }
 
   /** Resolves when they are in this leader's log. REPLICA_NOT_LEADER, REPLICA_OVERLOADED: certainly not proposed. */
-  accept(message: ProposalMessage): Promise<void> {
+  accept(from: NodeId, message: ProposalMessage): Promise<void> {
     // Applying that lags pushes back here, not on heartbeats (reference/raft.md A3.26).
     if (this.#unappliedBytes > UNAPPLIED_BYTES_MAX) {
       const why = `${this.#unappliedBytes} bytes of entries are proposed and not applied on the leader; try again later`;
@@ -36,12 +39,12 @@ export class Intake {
     }
     if (message.open !== undefined) {
       const data = encodeCommand({ version: 1, type: 'openSession', session: message.open });
-      if (!this.#propose(data)) return Promise.reject(this.#route.notLeader());
+      if (!this.#propose(data, [from])) return Promise.reject(this.#route.notLeader());
     }
     if (message.items.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       // Copied: a received frame's bytes may be gone by the end of the turn. (A Buffer's `slice` would not copy.)
-      this.#waiting.push({ items: message.items.map((item) => new Uint8Array(item)), resolve, reject });
+      this.#waiting.push({ from, items: message.items.map((item) => new Uint8Array(item)), resolve, reject });
       if (this.#waiting.length === 1) this.#clock.endOfTurn(() => this.#flush());
     });
   }
@@ -80,16 +83,20 @@ export class Intake {
   }
 
   #proposeGroup(group: Taken[]): void {
-    const done = this.#propose(joinItems(group.flatMap(({ items }) => items)));
+    const done = this.#propose(
+      joinItems(group.flatMap(({ items }) => items)),
+      group.map(({ from }) => from),
+    );
     for (const { resolve, reject } of group) {
       if (done) resolve();
       else reject(this.#route.notLeader());
     }
   }
 
-  #propose(data: Uint8Array): boolean {
+  #propose(data: Uint8Array, callers: NodeId[]): boolean {
     const place = this.#route.propose(data);
     if (place === undefined) return false;
+    for (const member of callers) this.#route.awaits(member, place.index);
     this.#unapplied.push({ index: place.index, bytes: data.length });
     this.#unappliedBytes += data.length;
     return true;

@@ -34,7 +34,8 @@ export interface ProposalRoute {
 
 type Call = {
   body: Uint8Array;
-  transactions: Transaction[];
+  /** Transactions in the body. */
+  count: number;
   deadlineAt: number;
   resolve: (results: TransactionResult[]) => void;
   reject: (fault: Fault) => void;
@@ -79,9 +80,14 @@ export class Proposals implements Proposer {
 
   propose(transactions: Transaction[], options: { deadlineMs: number }): Promise<TransactionResult[]> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
-    const refusal = this.#refuse(transactions);
+    return this.proposeEncoded(encodeTransactions(transactions), transactions.length, options);
+  }
+
+  /** The same for what `encodeTransactions` made, `count` of them; whoever calls has seen that it decodes. */
+  proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    const refusal = this.#refuse(count);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const body = encodeTransactions(transactions);
     if (body.length > limits.PROPOSAL_BYTES_MAX) {
       const message = `a proposal of ${body.length} bytes is above the limit of ${limits.PROPOSAL_BYTES_MAX}; split it`;
       return Promise.reject(new Fault('REPLICA_TOO_LARGE', message, 'never'));
@@ -90,7 +96,7 @@ export class Proposals implements Proposer {
     this.#bytes += body.length;
     const deadlineAt = this.#clock.monotonicMs() + options.deadlineMs;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ body, transactions, deadlineAt, resolve, reject, settled: false });
+      this.#waiting.push({ body, count, deadlineAt, resolve, reject, settled: false });
       this.#flushLater();
     });
   }
@@ -156,9 +162,9 @@ export class Proposals implements Proposer {
     }
   }
 
-  #refuse(transactions: Transaction[]): Fault | undefined {
-    if (transactions.length > limits.ITEM_TRANSACTIONS_MAX) {
-      const message = `${transactions.length} transactions in one proposal, the limit is ${limits.ITEM_TRANSACTIONS_MAX}; split it`;
+  #refuse(count: number): Fault | undefined {
+    if (count > limits.ITEM_TRANSACTIONS_MAX) {
+      const message = `${count} transactions in one proposal, the limit is ${limits.ITEM_TRANSACTIONS_MAX}; split it`;
       return new Fault('REPLICA_TOO_LARGE', message, 'never');
     }
     if (this.#calls < limits.QUEUE_CALLS_MAX && this.#bytes < limits.QUEUE_BYTES_MAX) return undefined;
@@ -216,12 +222,11 @@ export class Proposals implements Proposer {
       for (; taken < this.#waiting.length; taken++) {
         const call = this.#waiting[taken]!;
         const full =
-          bytes + call.body.length > limits.ENTRY_BYTES_MAX ||
-          count + call.transactions.length > limits.ITEM_TRANSACTIONS_MAX;
+          bytes + call.body.length > limits.ENTRY_BYTES_MAX || count + call.count > limits.ITEM_TRANSACTIONS_MAX;
         if (calls.length > 0 && full) break;
         calls.push(call);
         bytes += call.body.length;
-        count += call.transactions.length;
+        count += call.count;
       }
       const sequence = this.#nextSequence++;
       this.#inFlightTransactions += count;
@@ -279,8 +284,8 @@ export class Proposals implements Proposer {
     if (outcome.type === 'done') {
       let from = 0;
       for (const call of item.calls) {
-        const results = outcome.results.slice(from, from + call.transactions.length);
-        from += call.transactions.length;
+        const results = outcome.results.slice(from, from + call.count);
+        from += call.count;
         if (call.settled) continue;
         this.#close(call);
         call.resolve(results);

@@ -115,7 +115,11 @@ export class ReplicaCore implements Replica {
     });
     this.#intake = new Intake({
       clock,
-      route: { propose: (data) => this.#propose(data), notLeader: () => this.#notLeader() },
+      route: {
+        propose: (data) => this.#propose(data),
+        notLeader: () => this.#notLeader(),
+        awaits: (member, index) => this.#consensus.awaits(member, index),
+      },
     });
     this.#reads = new Reads({
       clock,
@@ -153,10 +157,10 @@ export class ReplicaCore implements Replica {
         notLeader: () => this.#notLeader(),
       },
     });
-    peers.onRequest(PROPOSE_METHOD, async (_from, payload) => {
+    peers.onRequest(PROPOSE_METHOD, async (from, payload) => {
       if (this.#stage !== 'running') throw this.#notLeader();
       // Checked by the wire to come from a member of this cluster and release.
-      await this.#intake.accept(payload as ProposalMessage);
+      await this.#intake.accept(from, payload as ProposalMessage);
       return null;
     });
   }
@@ -189,6 +193,10 @@ export class ReplicaCore implements Replica {
 
   propose(transactions: Transaction[], options: { deadlineMs: number }): Promise<TransactionResult[]> {
     return this.#proposals.propose(transactions, options);
+  }
+
+  proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]> {
+    return this.#proposals.proposeEncoded(body, count, options);
   }
 
   confirm(freshness: Freshness, options: { deadlineMs: number }): Promise<StoreView> {
@@ -249,7 +257,7 @@ export class ReplicaCore implements Replica {
   }
 
   async #sendProposals(to: NodeId, message: ProposalMessage): Promise<void> {
-    if (to === this.#self) await this.#intake.accept(message);
+    if (to === this.#self) await this.#intake.accept(to, message);
     else await this.#peers.request(to, PROPOSE_METHOD, message, { timeoutMs: FORWARD_TIMEOUT_MS });
   }
 
@@ -383,7 +391,8 @@ export class ReplicaCore implements Replica {
       if (id !== this.#self && this.#addresses[id] !== address) this.#peers.setAddress(id, address);
     }
     // Who was removed is told so when it comes again.
-    for (const id of Object.keys(this.#addresses)) if (addresses[id] === undefined) this.#peers.setAddress(id, undefined);
+    for (const id of Object.keys(this.#addresses))
+      if (addresses[id] === undefined) this.#peers.setAddress(id, undefined);
     this.#addresses = { ...addresses };
   }
 

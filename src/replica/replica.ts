@@ -12,6 +12,7 @@ import type { RaftMutation } from '#src/raft/raft.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { createStore } from '#src/store/store.ts';
 import { SnapshotReader } from '#src/store/store.ts';
+import type { TransactionResult } from '#src/store/command.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
 import type { Recovered, Wal } from '#src/wal/wal.ts';
@@ -59,6 +60,8 @@ export interface Replica extends Proposer, Reader, Membership {
   readonly store: Store;
   /** The consensus core itself, for checkers that compare nodes. */
   readonly raft: Raft;
+  /** `propose` of what store/codec's `encodeTransactions` made; the caller has seen that it decodes. */
+  proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]>;
   /** Begin to tick, vote and answer. */
   start(): void;
   /** Clean end; `transfer`: hand leadership over first, if this node has it. Bounded in time. */

@@ -154,17 +154,13 @@ export class ByteReader {
     const from = this.#at;
     if (length <= SHORT_STRING_LENGTH) {
       assert(from + length <= this.#end, `string of ${length} bytes runs past the end at byte ${from}`);
-      let text = '';
-      let at = from;
       const end = from + length;
-      for (; at < end; at++) {
-        const code = this.#bytes[at]!;
-        if (code >= 0x80) break;
-        text += String.fromCharCode(code);
-      }
+      let at = from;
+      while (at < end && this.#bytes[at]! < 0x80) at++;
       if (at === end) {
         this.#at = end;
-        return text;
+        // In one go: a string that grows by characters is a chain of pieces, to be joined when it is looked up.
+        return String.fromCharCode.apply(null, this.#bytes.subarray(from, end) as unknown as number[]);
       }
     }
     return decoder.decode(this.raw(length));
@@ -172,6 +168,12 @@ export class ByteReader {
 
   bytes(): Uint8Array {
     return this.raw(this.varint());
+  }
+
+  /** Pass over bytes that are not looked at. */
+  skip(length: number): void {
+    assert(this.#at + length <= this.#end, `${length} bytes run past the end at byte ${this.#at}`);
+    this.#at += length;
   }
 
   raw(length: number): Uint8Array {

@@ -39,6 +39,16 @@ export function encodeTransactions(transactions: readonly Transaction[]): Uint8A
   return writer.take();
 }
 
+/** Assertion failure unless `bytes` are `count` transactions as `encodeTransactions` makes them; decodes nothing. */
+export function checkTransactions(bytes: Uint8Array, count: number): void {
+  const reader = new ByteReader(bytes);
+  for (let left = count; left > 0; left--) {
+    for (let conditions = reader.varint(); conditions > 0; conditions--) skipCondition(reader);
+    for (let operations = reader.varint(); operations > 0; operations--) skipOperation(reader);
+  }
+  assert(reader.remaining === 0, `${reader.remaining} bytes follow ${count} transactions`);
+}
+
 /** One batch item of what `encodeTransactions` made; `count`: transactions in all of them. */
 export function assembleItem(options: {
   session: string;
@@ -191,6 +201,28 @@ function readCondition(reader: ByteReader): Condition {
       return { type: 'entryTerm', term: reader.varint() };
     default:
       assert(false, `log entry has condition type ${code}, unknown to this program`);
+  }
+}
+
+function skipCondition(reader: ByteReader): void {
+  const code = reader.byte();
+  const known = code >= CONDITION_CODES.modRevision && code <= CONDITION_CODES.entryTerm;
+  assert(known, `condition type ${code} is unknown to this program`);
+  if (code !== CONDITION_CODES.entryTerm) reader.skip(reader.varint());
+  if (code === CONDITION_CODES.entryTerm || code === CONDITION_CODES.modRevision) reader.varint();
+}
+
+function skipOperation(reader: ByteReader): void {
+  const code = reader.byte();
+  const known = code >= OPERATION_CODES.put && code <= OPERATION_CODES.addBounded;
+  assert(known, `operation type ${code} is unknown to this program`);
+  reader.skip(reader.varint());
+  if (code === OPERATION_CODES.put) reader.skip(reader.varint());
+  if (code === OPERATION_CODES.put || code === OPERATION_CODES.deleteRange) reader.skip(reader.varint());
+  if (code === OPERATION_CODES.deleteRange) reader.varint();
+  if (code === OPERATION_CODES.addBounded) {
+    reader.signed();
+    reader.varint();
   }
 }
 

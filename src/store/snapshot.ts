@@ -11,6 +11,7 @@ import { ByteReader, ByteWriter } from './bytes.ts';
 import type { Key, Outcome, TransactionResult } from './command.ts';
 import type { Session } from './sessions.ts';
 import { resultsOf, UNKNOWN } from './sessions.ts';
+import type { Slabs } from './slabs.ts';
 import { StoreState } from './state.ts';
 import { eventBytes, Version, versionAt } from './version.ts';
 import type { VersionEvent } from './version.ts';
@@ -191,7 +192,10 @@ export class SnapshotReader {
     switch (type) {
       case BASE: {
         const key = reader.string();
-        state.index.insert({ key, latest: readVersion(reader, { deleted: false, older: undefined }) });
+        state.index.insert({
+          key,
+          latest: readVersion(reader, { deleted: false, older: undefined, slabs: state.slabs }),
+        });
         return;
       }
       case EVENT:
@@ -245,14 +249,16 @@ function writeVersion(writer: ByteWriter, version: Version): void {
 
 function readVersion(
   reader: ByteReader,
-  { deleted, older }: { deleted: boolean; older: Version | undefined },
+  { deleted, older, slabs }: { deleted: boolean; older: Version | undefined; slabs: Slabs },
 ): Version {
   const createRevision = reader.varint();
   const modRevision = reader.varint();
   const revisionAt = reader.varint();
   const revisionLength = reader.varint();
   // A copy: the value must not keep the chunk alive. (A Buffer's `slice` would not copy.)
-  const bytes = new Uint8Array(reader.bytes());
+  const stored = reader.bytes();
+  const bytes = slabs.take(stored.length);
+  bytes.set(stored);
   return new Version({ bytes, revisionAt, revisionLength, modRevision, createRevision, deleted, older });
 }
 
@@ -269,7 +275,7 @@ function readEvent(reader: ByteReader, state: StoreState): void {
   const key = reader.string();
   const record = state.index.get(key);
   const older = record?.latest;
-  const value = readVersion(reader, { deleted, older });
+  const value = readVersion(reader, { deleted, older, slabs: state.slabs });
   value.endsTransaction = endsTransaction;
   const previous = older === undefined || older.deleted ? undefined : older;
   if (record === undefined) {

@@ -5,6 +5,7 @@ import { HASH_START, mixBytes, mixNumber, mixString } from './hash.ts';
 import { History } from './history.ts';
 import { KeyIndex } from './key-index.ts';
 import { Sessions } from './sessions.ts';
+import { Slabs } from './slabs.ts';
 import { eventBytes, putVersion, tombstone } from './version.ts';
 import type { VersionEvent } from './version.ts';
 
@@ -12,6 +13,7 @@ export class StoreState {
   readonly index = new KeyIndex();
   readonly counters = new Map<Key, number>();
   readonly sessions = new Sessions();
+  readonly slabs = new Slabs();
   readonly history: History;
   /** The newest revision given out. */
   revision: number;
@@ -37,7 +39,7 @@ export class StoreState {
     const older = record?.latest;
     const previous = older === undefined || older.deleted ? undefined : older;
     const createRevision = previous === undefined ? revision : previous.createRevision;
-    const value = putVersion(head, tail, { revision, createRevision, older });
+    const value = putVersion(head, tail, { revision, createRevision, older, slabs: this.slabs });
     if (record === undefined) {
       this.index.insert({ key, latest: value });
     } else {
@@ -53,7 +55,7 @@ export class StoreState {
     assert(record !== undefined && !record.latest.deleted, `key ${key} is not there to delete`);
     const previous = record.latest;
     const revision = ++this.revision;
-    const value = tombstone(previous, revision);
+    const value = tombstone(previous, { revision, slabs: this.slabs });
     record.latest = value;
     this.index.adjustLive(key, -1);
     return this.#append({ type: 'delete', key, revision, value, previous });

@@ -1,5 +1,6 @@
 /** One version of one key: what was put, or the tombstone of a deletion. */
 import type { Key, StoreEvent, Value } from './command.ts';
+import type { Slabs } from './slabs.ts';
 
 /** Versions of a key are chained newest first. All but `older` is never changed. */
 export class Version implements Value {
@@ -58,10 +59,10 @@ export function versionAt(latest: Version, revision: number): Version | undefine
 export function putVersion(
   head: Uint8Array,
   tail: Uint8Array,
-  at: { revision: number; createRevision: number; older: Version | undefined },
+  at: { revision: number; createRevision: number; older: Version | undefined; slabs: Slabs },
 ): Version {
   const digits = digitsOf(at.revision);
-  const bytes = new Uint8Array(head.length + digits + tail.length);
+  const bytes = at.slabs.take(head.length + digits + tail.length);
   bytes.set(head, 0);
   writeDigits(bytes, head.length, digits, at.revision);
   bytes.set(tail, head.length + digits);
@@ -77,11 +78,12 @@ export function putVersion(
 }
 
 /** The tombstone of a version: its value with the deletion's revision in the hole. */
-export function tombstone(version: Version, revision: number): Version {
+export function tombstone(version: Version, at: { revision: number; slabs: Slabs }): Version {
+  const { revision } = at;
   const head = version.bytes.subarray(0, version.revisionAt);
   const tail = version.bytes.subarray(version.revisionAt + version.revisionLength);
   const digits = digitsOf(revision);
-  const bytes = new Uint8Array(head.length + digits + tail.length);
+  const bytes = at.slabs.take(head.length + digits + tail.length);
   bytes.set(head, 0);
   writeDigits(bytes, head.length, digits, revision);
   bytes.set(tail, head.length + digits);

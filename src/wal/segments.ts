@@ -15,7 +15,7 @@ import { isSpare, reserveFile, segmentName, slotFile, spareName, temporarySuffix
 import { slotSeed, type Found, type FoundSegment, type Place } from './recovery.ts';
 
 /** Spares kept; more are removed. */
-const sparesMax = 2;
+const sparesMax = 8;
 /** End of each segment that only snapshot records use, so that a full disk still takes the one that frees it. */
 const snapshotRoomBytes = 4096;
 const zeros = new Uint8Array(256 * 1024);

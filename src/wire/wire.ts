@@ -12,6 +12,7 @@ import type { Random } from '#src/ports/random.ts';
 import { assert } from '#src/std/assert.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
 import { createBulkLink, type BulkLink, type StreamHandler } from './bulk-link.ts';
+import { createClientLinks, isClient, type ClientHandler } from './client-links.ts';
 import { createStreamEnd } from './byte-stream.ts';
 import { FRAME_BYTES_MAX, PROTOCOL_VERSION, type BulkMessage, type Hello } from './frames.ts';
 import { createPeerLink, type PeerLink } from './peer-link.ts';
@@ -45,6 +46,8 @@ export interface WireOptions {
 
 export interface Wire extends Peers {
   readonly port: number;
+  /** Open a method to clients (client-links.ts), which may call nothing else. */
+  onClientRequest(method: string, handle: ClientHandler): void;
   /** Dial also those that would dial us: they may not know where we are. */
   reachOut(on: boolean): void;
   close(): Promise<void>;
@@ -82,6 +85,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   const streamHandlers = new Map<string, (from: NodeName, header: unknown, stream: ByteStream) => Promise<void>>();
   const disconnectHandlers: ((name: NodeName, reason: string) => void)[] = [];
   const accepted = new Set<BulkLink>();
+  const clients = createClientLinks({ clock, log, hello });
   let closed = false;
   let reachesOut = false;
 
@@ -128,6 +132,8 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         'never',
       );
     }
+    // A client's certificate is of the same authority; it makes nobody a member.
+    if (isClient(link)) throw new Fault('WIRE_NAME', `'${other.node}' at ${link.peer.address} is a client`, 'never');
     const refusal = options.refusal?.(other.node, other.boots ?? 0);
     if (refusal !== undefined) throw new Fault('WIRE_REFUSED', refusal, 'never');
     if (other.node === self)
@@ -300,7 +306,10 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     frameBytesMax: FRAME_BYTES_MAX,
     accept(link, kind) {
       if (closed) link.close('stopping');
-      else if (kind === 'peer') adopt(link);
+      else if (isClient(link)) {
+        if (kind === 'peer') clients.adopt(link);
+        else link.close('clients open no streams');
+      } else if (kind === 'peer') adopt(link);
       else {
         const bulk = bulkOf(link);
         accepted.add(bulk);
@@ -331,6 +340,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       return await link.request(method, payload, timeoutMs);
     },
     onRequest: (method, handle) => void requestHandlers.set(method, handle),
+    onClientRequest: (method, handle) => clients.on(method, handle),
     async openStream(to, method, header) {
       if (to === self) return await openToSelf(method, header);
       const peer = peers.get(to);
@@ -378,6 +388,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         ); // Never opened: nothing to close.
       }
       for (const bulk of accepted) bulk.close('stopping');
+      clients.close();
       await listener.close();
     },
   };

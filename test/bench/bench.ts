@@ -2,9 +2,10 @@
  * `npm run bench`: this cluster and etcd in one run on one machine and disk, interleaved, as
  * ratios. Shows; asserts nothing (see DESIGN: speed is shown, never asserted by a timed test).
  *   npm run bench [-- --seconds 5 --kills 10]
+ *   npm run bench -- consensus [--quick] [--only writes,reads,api,failover,memory,in-process]   (consensus.ts)
  */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +15,30 @@ import { parseArgs, promisify } from 'node:util';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import type { ClusterStatus } from '#src/cli/status.ts';
 import { etcdClient, etcdPath, startEtcd, type EtcdCluster } from './etcd.ts';
-import { closedLoop, percentile, type LoadResult } from './load.ts';
+import { consensusBench } from './consensus.ts';
+import { closedLoop, cpuSeconds, memoryMb, percentile, row, type LoadResult } from './load.ts';
 
-const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '5' }, kills: { type: 'string', default: '10' } },
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '5' },
+    kills: { type: 'string', default: '10' },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    bytes: { type: 'string', default: '' },
+    clients: { type: 'string', default: '1,10,100,1000' },
+  },
 });
+if (positionals[0] === 'consensus') {
+  const list = (text: string): string[] => text.split(',').filter((part) => part !== '');
+  await consensusBench({
+    quick: values.quick,
+    only: list(values.only),
+    clients: list(values.clients).map(Number),
+    bytes: list(values.bytes).map(Number),
+  });
+  process.exit(0);
+}
 const durationMs = Number(values.seconds) * 1000;
 const kills = Number(values.kills);
 const VALUE_BYTES = 256;
@@ -48,22 +68,6 @@ function apiAt(context: string): CoreV1Api {
   config.loadFromFile(join(data, 'kubeconfig'));
   config.setCurrentContext(context);
   return config.makeApiClient(CoreV1Api);
-}
-
-function row(cells: (string | number)[]): void {
-  console.log(
-    `| ${cells.map((cell) => (typeof cell === 'number' ? (cell >= 100 ? cell.toFixed(0) : cell.toFixed(2)) : cell)).join(' | ')} |`,
-  );
-}
-
-function memoryMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
-}
-
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Node's own https with connections kept open: the stock client above makes a TLS handshake for every request. */

@@ -1,19 +1,24 @@
 /** The peer: three members of Debian's etcd on loopback, and a gRPC client of a few lines. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
-import { connect, type ClientHttp2Session } from 'node:http2';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GrpcConnection } from './grpc.ts';
 
 export interface EtcdCluster {
   members: { name: string; port: number; pid: number; process: ChildProcess }[];
   leader: () => Promise<number>;
+  /** Start a member that was killed; does not wait. */
+  launch: (index: number) => void;
+  /** The same, and wait for a leader. */
   restart: (index: number) => Promise<void>;
   close: () => Promise<void>;
 }
 
 export interface EtcdClient {
   put: (key: string, value: Uint8Array) => Promise<void>;
+  /** Linearizable unless `serializable`; rejects when the key is absent. */
+  get: (key: string, options?: { serializable: boolean }) => Promise<void>;
   close: () => void;
 }
 
@@ -29,54 +34,32 @@ function varint(value: number): number[] {
   return [...bytes, rest];
 }
 
-/** etcdserverpb.PutRequest { key = 1; value = 2 } as a gRPC message. */
-function putRequest(key: string, value: Uint8Array): Buffer {
-  const keyBytes = Buffer.from(key);
-  const body = Buffer.concat([
-    Buffer.from([10, ...varint(keyBytes.length)]),
-    keyBytes,
-    Buffer.from([18, ...varint(value.length)]),
-    value,
-  ]);
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(body.length, 1);
-  return Buffer.concat([head, body]);
+function bytesField(number: number, value: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([(number << 3) | 2, ...varint(value.length)]), value]);
 }
 
-function unary(session: ClientHttp2Session, path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    });
-    const chunks: Buffer[] = [];
-    let status = '';
-    stream.setTimeout(timeoutMs, () => stream.close());
-    stream.on('response', (headers) => (status = String(headers['grpc-status'] ?? status)));
-    stream.on('trailers', (headers) => (status = String(headers['grpc-status'] ?? status)));
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-    stream.on('error', reject);
-    stream.on('close', () =>
-      status === '0' ? resolve(Buffer.concat(chunks)) : reject(new Error(`grpc status ${status || 'none'}`)),
-    );
-    stream.end(message);
-  });
-}
-
-export function etcdClient(port: number): Promise<EtcdClient> {
-  return new Promise((resolve, reject) => {
-    const session = connect(`http://127.0.0.1:${port}`);
-    session.once('error', reject);
-    session.once('connect', () => {
-      session.on('error', () => undefined); // Each request reports its own failure.
-      resolve({
-        put: async (key, value) => void (await unary(session, '/etcdserverpb.KV/Put', putRequest(key, value), 5000)),
-        close: () => session.destroy(),
-      });
-    });
-  });
+/** One connection, its calls multiplexed. */
+export async function etcdClient(port: number): Promise<EtcdClient> {
+  const connection = await GrpcConnection.open(port);
+  return {
+    // etcdserverpb.PutRequest { key = 1; value = 2 }
+    put: async (key, value) => {
+      await connection.unary(
+        '/etcdserverpb.KV/Put',
+        Buffer.concat([bytesField(1, Buffer.from(key)), bytesField(2, value)]),
+      );
+    },
+    // RangeRequest { key = 1; serializable = 7 }; RangeResponse { count = 4 }
+    get: async (key, options) => {
+      const serializable = options?.serializable ? [Buffer.from([7 << 3, 1])] : [];
+      const answer = await connection.unary(
+        '/etcdserverpb.KV/Range',
+        Buffer.concat([bytesField(1, Buffer.from(key)), ...serializable]),
+      );
+      if (!readVarints(answer).has(4)) throw new Error(`${key} is not there`);
+    },
+    close: () => connection.close(),
+  };
 }
 
 /** etcdserverpb.StatusResponse: field 1 header { member_id = 2 }, field 4 leader. */
@@ -104,22 +87,19 @@ function readVarints(buffer: Buffer): Map<number, bigint | Buffer> {
 }
 
 async function isLeader(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const session = connect(`http://127.0.0.1:${port}`);
-    session.on('error', () => resolve(false));
-    unary(session, '/etcdserverpb.Maintenance/Status', Buffer.alloc(5), 1000).then(
-      (answer) => {
-        const fields = readVarints(answer.subarray(5));
-        const header = fields.get(1);
-        resolve(header instanceof Buffer && readVarints(header).get(2) === fields.get(4));
-        session.destroy();
-      },
-      () => {
-        resolve(false);
-        session.destroy();
-      },
-    );
-  });
+  let connection: GrpcConnection | undefined;
+  try {
+    connection = await GrpcConnection.open(port);
+    const timeout = sleep(1000).then(() => Buffer.alloc(0));
+    const answer = await Promise.race([connection.unary('/etcdserverpb.Maintenance/Status', Buffer.alloc(0)), timeout]);
+    const fields = readVarints(answer);
+    const header = fields.get(1);
+    return header instanceof Buffer && readVarints(header).get(2) === fields.get(4);
+  } catch {
+    return false; // Not up, or not able to say.
+  } finally {
+    connection?.close();
+  }
 }
 
 export async function startEtcd(directory: string, basePort: number): Promise<EtcdCluster> {
@@ -158,6 +138,11 @@ export async function startEtcd(directory: string, basePort: number): Promise<Et
     const child = launch(i);
     return { name, port: basePort + i, pid: child.pid ?? 0, process: child };
   });
+  const relaunch = (index: number): void => {
+    const child = launch(index);
+    const member = members[index];
+    if (member) Object.assign(member, { pid: child.pid ?? 0, process: child });
+  };
   const leader = async (): Promise<number> => {
     for (let tries = 0; tries < 600; tries += 1) {
       for (const [i, member] of members.entries()) if (await isLeader(member.port)) return i;
@@ -169,10 +154,9 @@ export async function startEtcd(directory: string, basePort: number): Promise<Et
   return {
     members,
     leader,
+    launch: relaunch,
     async restart(index) {
-      const child = launch(index);
-      const member = members[index];
-      if (member) Object.assign(member, { pid: child.pid ?? 0, process: child });
+      relaunch(index);
       await sleep(500);
       await leader();
     },
