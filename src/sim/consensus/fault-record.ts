@@ -28,6 +28,8 @@ export const faultKinds = [
   // A disk.
   'slow-disk',
   'hung-disk',
+  /** Slow, and then without power: what was promised too early is gone. */
+  'late-power',
   'broken-sync',
   'failed-write',
   'full-disk',

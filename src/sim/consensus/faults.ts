@@ -16,6 +16,7 @@ const maxDriftPpm = 100_000;
 const maxSpaceBytes = 200_000;
 const maxCallsToCrash = 60;
 const flapEveryMs = 60;
+const restartMs = 50;
 const promoteDeadlineMs = 3000;
 /** A removed node is left alone so long, then ends for good. */
 const removedLivesMs = 2000;
@@ -137,6 +138,7 @@ export class GroupFaults {
       case 'wall-jump':
         return prng.below(2 * maxWallJumpMs) - maxWallJumpMs;
       case 'slow-disk':
+      case 'late-power':
         return prng.below(maxSlowSyncMs);
       case 'little-space':
         return prng.below(maxSpaceBytes);
@@ -307,6 +309,12 @@ export class GroupFaults {
       case 'slow-disk':
         if (process?.disk.faults.syncDelayMs === 0) process.disk.faults.syncDelayMs = amount;
         return mend;
+      case 'late-power':
+        if (process?.disk.faults.syncDelayMs === 0) process.disk.faults.syncDelayMs = amount;
+        return () => {
+          if (process && !process.dead) group.crash(victim, 'power');
+          group.world.after(restartMs, () => group.start(victim));
+        };
       case 'hung-disk':
         if (process) process.disk.faults.syncDelayMs = Number.POSITIVE_INFINITY;
         // What was asked of a hung disk is never answered: only a new process gets on.
