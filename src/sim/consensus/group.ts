@@ -23,6 +23,8 @@ import { createPlainNetwork, type PlainNetwork } from './plain-network.ts';
 /** A process that ended by itself is started again after this, as a supervisor does. */
 const restartMs = 300;
 const violationsMax = 20;
+/** No group has so much to do at one moment. */
+const stepsAtOnceMax = 50_000;
 const linesTold = 12;
 export const addressOf = (id: NodeId): string => `${id}:1`;
 
@@ -79,6 +81,9 @@ export class SimGroup {
   /** Events run so far. */
   steps = 0;
   #completions = 0;
+  /** Events at this very moment. */
+  #stepsNow = 0;
+  #lastMs = 0;
 
   constructor(options: GroupOptions) {
     this.#options = options;
@@ -237,6 +242,10 @@ export class SimGroup {
     try {
       if (!world.runNext()) return false;
       this.steps += 1;
+      this.#stepsNow = world.nowMs() === this.#lastMs ? this.#stepsNow + 1 : 0;
+      this.#lastMs = world.nowMs();
+      if (this.#stepsNow > stepsAtOnceMax)
+        this.report({ kind: 'liveness', message: `${stepsAtOnceMax} events at ${this.#lastMs} ms: time stands still` });
       settle();
       while (world.inTurn()) {
         world.runNext();
