@@ -151,7 +151,7 @@ export class ReplicaCore implements Replica {
       route: {
         status: () => this.status(),
         office: () => ({ leads: raft.role === 'leader', term: raft.currentTerm }),
-        changing: () => raft.configuration.votersOutgoing.length > 0,
+        changing: () => raft.configuration.votersOutgoing.length > 0 || raft.log.configurationIndex > raft.commitIndex,
         change: (change) => this.#change(change),
         transfer: (to) => this.#transfer(to),
         notLeader: () => this.#notLeader(),
