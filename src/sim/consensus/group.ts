@@ -24,7 +24,7 @@ import { createPlainNetwork, type PlainNetwork } from './plain-network.ts';
 const restartMs = 300;
 const violationsMax = 20;
 /** No group has so much to do at one moment. */
-const stepsAtOnceMax = 50_000;
+const stepsAtOnceMax = 300_000;
 const linesTold = 12;
 export const addressOf = (id: NodeId): string => `${id}:1`;
 

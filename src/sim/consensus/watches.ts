@@ -211,7 +211,10 @@ export class Truth {
     const known = this.#revisionOf.get(id);
     this.#revisionOf.set(id, revision);
     if (known === undefined || known === revision) return;
-    this.#group.report({ kind: 'doubled', message: `${key}=${text} took effect at revisions ${known} and ${revision}` });
+    this.#group.report({
+      kind: 'doubled',
+      message: `${key}=${text} took effect at revisions ${known} and ${revision}`,
+    });
   }
 
   readonly #revisionOf = new Map<string, number>();
