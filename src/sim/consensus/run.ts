@@ -152,6 +152,8 @@ function* phasesOf(group: SimGroup, faults: GroupFaults, workload: GroupWorkload
   const core = drawCore(group);
   if (core.length > 0) {
     faults.healCore(core);
+    // Also where no client is left to ask for anything.
+    workload.probe();
     yield {
       demand: `the core ${core.join()} does not commit, although nothing is broken in it`,
       withinMs: coreMs,

@@ -27,13 +27,15 @@ export interface Shrunk {
 export async function shrink({ failed, run, runsMax, note }: ShrinkOptions): Promise<Shrunk | undefined> {
   const kind = failed.violations[0]?.kind;
   if (kind === undefined) return undefined;
+  const shape = shapeOf(failed.violations[0]?.message ?? '');
   let runs = 0;
   let best: ConsensusResult = failed;
   const fails = async (played: ConsensusCase): Promise<boolean> => {
     if (runs >= runsMax) return false;
     runs += 1;
     const result = await run(played);
-    if (result.violations[0]?.kind !== kind) return false;
+    const [first] = result.violations;
+    if (first?.kind !== kind || shapeOf(first.message) !== shape) return false;
     // The list as it was given: what the run could not do is left out with it.
     best = result;
     return true;
@@ -62,6 +64,12 @@ export async function shrink({ failed, run, runsMax, note }: ShrinkOptions): Pro
     }
   }
   return { kind, message: best.violations[0]?.message ?? '', played: current, runs };
+}
+
+/** A sentence without its names and numbers: what is left says what kind of harm it is. */
+function shapeOf(message: string): string {
+  const [first = ''] = message.split('\n');
+  return first.replaceAll(/[a-z]*\d[\d.]*/g, '#').replaceAll(/(#,)+/g, '');
 }
 
 function sizeOf({ faults, knobs }: ConsensusCase): number {
