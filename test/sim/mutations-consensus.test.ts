@@ -8,7 +8,7 @@ import { drawCase } from '#src/sim/consensus/run.ts';
 import type { Violation } from '#src/sim/history.ts';
 import type { ReplicaMutation } from '#src/replica/replica.ts';
 
-const SEEDS_MAX = 40;
+const SEEDS_MAX = 80;
 const safetyMs = 6000;
 const FOUND: [ReplicaMutation, Violation['kind'][]][] = [
   ['ack-before-sync', ['consensus']],
