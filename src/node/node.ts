@@ -340,7 +340,8 @@ export function createNode(options: NodeOptions): Node {
   }
 
   function unreadyReason(replica: Replica): string | undefined {
-    const { leader, commitIndex, appliedIndex, voters, learners, removed } = replica.status();
+    const { leader, commitIndex, appliedIndex, voters, learners, removed, diverged, alarms } = replica.status();
+    if (diverged) return alarms[0] ?? 'the state of this node is in doubt';
     if (leader === undefined) return 'no leader is known';
     if (commitIndex - appliedIndex > READY_LAG_MAX_ENTRIES) return `${commitIndex - appliedIndex} entries behind`;
     if (removed.includes(config.name)) return 'removed from the cluster';

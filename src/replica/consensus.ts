@@ -9,6 +9,7 @@ import type { Entry, Message, NodeId, Ready } from '#src/raft/types.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { Wal } from '#src/wal/wal.ts';
+import type { ReplicaMark } from './marks.ts';
 import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 
@@ -18,6 +19,7 @@ const DISK_FULL_PAUSE_MS = 200;
 
 /** News of the commit index alone wait this long for entries to travel with, unless the member waits for them. */
 const NOTICE_DELAY_MS = 2;
+const NOTICE_REST_MS = 0.1;
 
 export interface ConsensusEvents {
   committed(entries: Entry[]): void;
@@ -58,6 +60,10 @@ export class Consensus {
   #awaited = new Map<NodeId, number>();
   #seen = { role: '', term: 0, leader: undefined as NodeId | undefined };
 
+  /** The mutation disk-hang-ignored. */
+  readonly #ignoresHang: boolean;
+  readonly #mark: (mark: ReplicaMark) => void;
+
   constructor(options: {
     clock: Clock;
     log: Log;
@@ -66,7 +72,11 @@ export class Consensus {
     peers: Peers;
     settings: ReplicaSettings;
     events: ConsensusEvents;
+    ignoresHang?: boolean;
+    mark?: (mark: ReplicaMark) => void;
   }) {
+    this.#ignoresHang = options.ignoresHang === true;
+    this.#mark = options.mark ?? (() => undefined);
     this.#clock = options.clock;
     this.#log = options.log;
     this.#raft = options.raft;
@@ -254,7 +264,9 @@ export class Consensus {
         this.#peers.send(to, RAFT_CHANNEL, message);
       }
     }
-    if (nextMs !== Infinity) this.#noticeTimer = this.#clock.after(nextMs, () => this.#sendNotices());
+    // Not below what the sum of times can show: else the timer fires again at the same moment, for ever.
+    if (nextMs === Infinity) return;
+    this.#noticeTimer = this.#clock.after(Math.max(nextMs, NOTICE_REST_MS), () => this.#sendNotices());
   }
 
   #isAwaited(member: NodeId, commitIndex: number): boolean {
@@ -294,9 +306,10 @@ export class Consensus {
 
   /** While the disk hangs there are no ticks: no heartbeats from here, and no candidacy. */
   #pauseForDisk(): boolean {
-    if (!this.diskHangs) return false;
+    if (!this.diskHangs || this.#ignoresHang) return false;
     const { role, currentTerm: term } = this.#raft;
     if (role === 'leader') {
+      this.#mark('replica: leadership given up over a hung disk');
       this.#log.error('the disk hangs; this replica gives up leadership', { term, limitMs: this.#settings.diskHangMs });
       this.#guard(() => this.#raft.stepDown());
       this.pump();
