@@ -206,8 +206,9 @@ function drawCore(group: SimGroup): NodeId[] {
     [able[i], able[j]] = [able[j]!, able[i]!];
   }
   const core: NodeId[] = [];
-  const enough = (): boolean =>
-    configurations.every((configuration) => hasQuorum(configuration, (id) => core.includes(id)));
+  // Who has to be refilled first does not vote until a leader has done so.
+  const votes = (id: NodeId): boolean => core.includes(id) && id !== group.knobs.rotten;
+  const enough = (): boolean => configurations.every((configuration) => hasQuorum(configuration, votes));
   for (const id of able) {
     if (core.length > 0 && enough()) break;
     core.push(id);
