@@ -54,6 +54,9 @@ export interface ConsensusCounts {
   duplicated: number;
   replayed: number;
   crashes: number;
+  snapshotsSaved: number;
+  snapshotsInstalled: number;
+  tornWrites: number;
 }
 
 export interface ConsensusResult {
@@ -290,5 +293,8 @@ function countsOf(group: SimGroup, workload: GroupWorkload): ConsensusCounts {
     duplicated: network.extra.duplicate,
     replayed: network.extra.replay,
     crashes: group.crashes,
+    snapshotsSaved: group.told.saved,
+    snapshotsInstalled: group.told.installed,
+    tornWrites: group.told.torn,
   };
 }
