@@ -135,7 +135,7 @@ export async function runConsensus(played: ConsensusCase, host: SimHost): Promis
     virtualMs: Math.round(group.world.nowMs()),
     counts: countsOf(group, workload),
     faultsByKind: faults.byKind,
-    marks: Object.fromEntries([...group.marks].sort()),
+    marks: Object.fromEntries([...group.marks].sort(([a], [b]) => (a < b ? -1 : 1))),
     violations: group.violations,
     traceHash: group.trace.digest(),
     played: { ...played, faults: faults.records },
