@@ -17,7 +17,10 @@ export interface MembersRoute {
   status(): ReplicaStatus;
   /** Role and term without the cost of a whole status. */
   office(): { leads: boolean; term: number };
-  /** Whether a joint configuration is in force: the change goes on by itself. */
+  /**
+   * Whether a joint configuration is in force, or the one after it is not committed: the change goes on by itself.
+   * Until then a removed member may still be needed for a quorum.
+   */
   changing(): boolean;
   change(change: ConfigurationChange): { index: number; term: number };
   transfer(to: NodeId): void;

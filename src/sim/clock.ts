@@ -14,6 +14,9 @@ import { assert } from '#src/std/assert.ts';
 /** 2026-01-01T00:00:00Z: where every simulated run begins. */
 export const simEpochMs = Date.UTC(2026, 0, 1);
 
+/** A nanosecond: the shortest wait of a timer, as of real ones. */
+const timerMsMin = 1e-6;
+
 export interface World {
   /** Milliseconds of virtual time since the start of the run. */
   nowMs(): number;
@@ -229,7 +232,8 @@ class VirtualClock implements NodeClock {
   }
 
   after(delayMs: number, fire: () => void): Timer {
-    const event = this.#world.at(Math.max(0, delayMs) / this.#rate, fire, this);
+    // What remains of a wait may round to nothing, and a timer set anew for it would never see the time it waits for.
+    const event = this.#world.at(delayMs > 0 ? Math.max(timerMsMin, delayMs / this.#rate) : 0, fire, this);
     event.isTimer = true;
     return event;
   }

@@ -93,7 +93,7 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
     unknown: workload.unknown,
     leaderChanges: changes(),
     faultsByKind: faults.byKind,
-    marks: Object.fromEntries([...cluster.marks].sort()),
+    marks: Object.fromEntries([...cluster.marks].sort(([a], [b]) => (a < b ? -1 : 1))),
     violations,
     traceHash: cluster.trace.digest(),
     details:

@@ -28,11 +28,11 @@ for (const [profile, first, count] of SEEDS) {
 }
 
 test('a seed gives the same events, in one process and in another', async (t) => {
-  const [first, again, other] = [await run(7, 'hostile'), await run(7, 'hostile'), await run(8, 'hostile')];
+  const [first, again, other] = [await run(18, 'hostile'), await run(18, 'hostile'), await run(19, 'hostile')];
   t.is(again.traceHash, first.traceHash);
   t.deepEqual(again.counts, first.counts);
   t.not(other.traceHash, first.traceHash);
-  const args = ['src/main.ts', 'sim', '--tier', 'consensus', '--seed', '7', '--profile', 'hostile'];
+  const args = ['src/main.ts', 'sim', '--tier', 'consensus', '--seed', '18', '--profile', 'hostile'];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   t.regex(stdout, new RegExp(`trace ${first.traceHash}`));
 });
@@ -52,6 +52,6 @@ test('every run has settings and faults of its own; every kind of fault is drawn
     const with_ = knobs.filter(({ weights }) => weights[kind] !== undefined).length;
     t.true(with_ > 10 && with_ < 100, `${kind} is drawn by ${with_} of 100`);
   }
-  t.deepEqual([...new Set(knobs.map(({ voters }) => voters))].sort(), [1, 2, 3, 4, 5, 7]);
+  t.deepEqual([...new Set(knobs.map(({ voters }) => voters))].sort((a, b) => a - b), [1, 2, 3, 4, 5, 7]);
   t.deepEqual(drawKnobs({ seed: 5, profile: 'flaky' }), drawKnobs({ seed: 5, profile: 'flaky' }));
 });

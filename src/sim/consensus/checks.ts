@@ -96,6 +96,8 @@ export class GroupChecks {
   /** What a process finds on its disk must be all that the node has promised. */
   recovered(node: GroupNode, raft: Raft): void {
     this.done += 1;
+    // It knows that its disk lost something, and promises nothing until it is refilled.
+    if (raft.impaired) return;
     const { log } = raft;
     const { id } = node;
     const told = this.#told.get(id) ?? 0;

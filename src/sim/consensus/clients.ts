@@ -35,7 +35,6 @@ export class Client {
   readonly prng: Prng;
   readonly world: ClientWorld;
   #process: (GroupProcess & { replica: Replica }) | undefined;
-  #asked = 0;
 
   constructor(world: ClientWorld, name: string) {
     this.world = world;
@@ -98,7 +97,6 @@ export class Client {
       group.world.after(retryMs, () => answer({ type: 'refused' }));
       return;
     }
-    this.#asked += 1;
     const id = this.world.tick();
     let answered = false;
     const end = (got: Answer<T>): void => {

@@ -28,6 +28,10 @@ export const faultKinds = [
   // A disk.
   'slow-disk',
   'hung-disk',
+  /** Slow, and then without power: what was promised too early is gone. */
+  'late-power',
+  /** A power cut, and a bit of what is on the disk is another afterwards. */
+  'bit-flip',
   'broken-sync',
   'failed-write',
   'full-disk',

@@ -16,6 +16,8 @@ const maxDriftPpm = 100_000;
 const maxSpaceBytes = 200_000;
 const maxCallsToCrash = 60;
 const flapEveryMs = 60;
+const rotReachBytes = 8 * 1024;
+const restartMs = 50;
 const promoteDeadlineMs = 3000;
 /** A removed node is left alone so long, then ends for good. */
 const removedLivesMs = 2000;
@@ -137,9 +139,12 @@ export class GroupFaults {
       case 'wall-jump':
         return prng.below(2 * maxWallJumpMs) - maxWallJumpMs;
       case 'slow-disk':
+      case 'late-power':
         return prng.below(maxSlowSyncMs);
       case 'little-space':
         return prng.below(maxSpaceBytes);
+      case 'bit-flip':
+        return prng.below(2 ** 30);
       case 'set-address':
         return 2 + prng.below(5);
       case 'broken-sync':
@@ -153,6 +158,7 @@ export class GroupFaults {
   /** The first is the one the fault is about; others take part in it. */
   #victims(kind: FaultKind): NodeId[] {
     const group = this.#group;
+    const { knobs } = group;
     const prng = this.#prng;
     const running = [...group.running()].map(({ id }) => id);
     const leader = group.leader();
@@ -165,6 +171,8 @@ export class GroupFaults {
       case 'cut-pair':
       case 'broken-link':
         return rest.length > 0 ? [any, rest[0]!] : [];
+      case 'bit-flip':
+        return knobs.rotten === undefined ? [] : [knobs.rotten];
       case 'split':
         return [any, ...rest.slice(0, prng.below(Math.max(1, rest.length)))];
       case 'power-all':
@@ -307,6 +315,16 @@ export class GroupFaults {
       case 'slow-disk':
         if (process?.disk.faults.syncDelayMs === 0) process.disk.faults.syncDelayMs = amount;
         return mend;
+      case 'late-power':
+        if (process?.disk.faults.syncDelayMs === 0) process.disk.faults.syncDelayMs = amount;
+        return () => {
+          if (process && !process.dead) group.crash(victim, 'power');
+          group.world.after(restartMs, () => group.start(victim));
+        };
+      case 'bit-flip':
+        group.crash(victim, 'power');
+        this.#rot(victim, amount);
+        return () => group.start(victim);
       case 'hung-disk':
         if (process) process.disk.faults.syncDelayMs = Number.POSITIVE_INFINITY;
         // What was asked of a hung disk is never answered: only a new process gets on.
@@ -330,6 +348,18 @@ export class GroupFaults {
         this.#change(kind, victim, amount);
         return nothing;
     }
+  }
+
+  /** `amount` says where: which file, which byte, which bit. */
+  #rot(victim: NodeId, amount: number): void {
+    const names = this.#group.nodes.get(victim)?.medium?.names;
+    if (names === undefined) return;
+    const paths = names.list('raft').map((name) => `raft/${name}`);
+    const file = names.file(paths[amount % Math.max(1, paths.length)] ?? '');
+    if (file === undefined || file.size === 0) return;
+    // Most bytes of a log are its zeros behind the end; the front is what hurts.
+    const reach = amount % 3 === 0 ? file.size : Math.min(file.size, rotReachBytes);
+    file.flipBit(amount % reach, amount % 8);
   }
 
   /** What an operator asks of the leader; what comes of it shows in the checks. */

@@ -12,7 +12,7 @@ import { isFault, messageOf, type Fault } from '#src/std/fault.ts';
 import { createWorld, type NodeClock, type World } from '../clock.ts';
 import { createSimDisk, type DiskMedium, type SimDisk } from '../disk.ts';
 import type { Violation } from '../history.ts';
-import { createSimLog, type SimLog } from '../log.ts';
+import { createSimLog, type LogLine, type SimLog } from '../log.ts';
 import { createPrng, type Prng } from '../prng.ts';
 import { createSimRandom } from '../random.ts';
 import { createTrace, type Trace } from '../trace.ts';
@@ -23,6 +23,8 @@ import { createPlainNetwork, type PlainNetwork } from './plain-network.ts';
 /** A process that ended by itself is started again after this, as a supervisor does. */
 const restartMs = 300;
 const violationsMax = 20;
+/** No group has so much to do at one moment. */
+const stepsAtOnceMax = 300_000;
 const linesTold = 12;
 export const addressOf = (id: NodeId): string => `${id}:1`;
 
@@ -76,7 +78,14 @@ export class SimGroup {
   readonly #mark = (name: string): void => void this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
   /** Processes that were killed or lost their power. */
   crashes = 0;
+  /** Snapshots saved and installed, and logs found with a torn end. */
+  readonly told = { saved: 0, installed: 0, torn: 0 };
+  /** Events run so far. */
+  steps = 0;
   #completions = 0;
+  /** Events at this very moment. */
+  #stepsNow = 0;
+  #lastMs = 0;
 
   constructor(options: GroupOptions) {
     this.#options = options;
@@ -196,7 +205,14 @@ export class SimGroup {
       },
       ...(node.medium ? { medium: node.medium } : {}),
     });
-    return { clock, disk, log: createSimLog(clock), replica: undefined, dead: false };
+    return { clock, disk, log: createSimLog(clock, (line) => this.#count(line)), replica: undefined, dead: false };
+  }
+
+  /** What only the log tells of. */
+  #count({ message }: LogLine): void {
+    if (message === 'snapshot installed') this.told.installed += 1;
+    if (message === 'snapshot saved') this.told.saved += 1;
+    if (message.startsWith('cut a batch that was not wholly written')) this.told.torn += 1;
   }
 
   /** The process ends itself; a supervisor starts it again. */
@@ -234,6 +250,11 @@ export class SimGroup {
     const { world } = this;
     try {
       if (!world.runNext()) return false;
+      this.steps += 1;
+      this.#stepsNow = world.nowMs() === this.#lastMs ? this.#stepsNow + 1 : 0;
+      this.#lastMs = world.nowMs();
+      if (this.#stepsNow > stepsAtOnceMax)
+        this.report({ kind: 'liveness', message: `${stepsAtOnceMax} events at ${this.#lastMs} ms: time stands still` });
       settle();
       while (world.inTurn()) {
         world.runNext();

@@ -2,6 +2,7 @@
  * What a run draws for itself before it begins (swarm testing, Groce et al. 2012): sizes, rates, which faults there
  * are at all. Plain data, so that a run can be written down, changed and played again.
  */
+import type { NodeId } from '#src/raft/types.ts';
 import type { ReplicaSettings } from '#src/replica/replica.ts';
 import type { Profile } from '../faults.ts';
 import { createPrng, type Prng } from '../prng.ts';
@@ -21,6 +22,8 @@ export interface Knobs {
   faultEveryMs: number;
   faultLastsMs: number;
   weights: Partial<Record<FaultKind, number>>;
+  /** The one node whose disk may rot, so that a quorum has every byte (the fault atlas of VOPR); then nobody is removed. */
+  rotten: NodeId | undefined;
   clients: { registers: number; lists: number; bank: number; watchers: number; thinkMs: number; padBytes: number };
 }
 
@@ -53,6 +56,7 @@ const hostileOnly: readonly FaultKind[] = [
   'failed-write',
   'full-disk',
   'little-space',
+  'late-power',
   'hung-disk',
   'freeze',
   'freeze-alone',
@@ -72,19 +76,26 @@ export function drawKnobs({ seed, profile, nodes, safetyMs }: KnobOptions): Knob
   const facts = profileOf[profile];
   const pick = <T>(values: readonly T[]): T => values[prng.below(values.length)] as T;
   const electionMs = pick(electionsMs);
+  const voters = nodes ?? (profile === 'calm' ? 3 : pick(votersDrawn));
+  const weights = drawWeights(prng, profile, facts.onChance);
+  const rots = profile === 'hostile' && voters >= 3 && prng.chance(0.35);
+  if (rots) for (const kind of ['remove', 'remove-while-down'] as const) delete weights[kind];
+  else delete weights['bit-flip'];
   const unordered = profile !== 'calm' && prng.chance(0.3);
   return {
-    voters: nodes ?? (profile === 'calm' ? 3 : pick(votersDrawn)),
+    voters,
+    rotten: rots ? `n${1 + prng.below(voters)}` : undefined,
     safetyMs: safetyMs ?? (profile === 'hostile' ? 30_000 : 20_000),
     replica: {
       electionMs,
       heartbeatMs: electionMs / 5,
       tickMs: electionMs / 25,
       diskHangMs: pick([500, 2000]),
-      snapshotEntries: pick([60, 400, 1000, 3000, 100_000]),
-      trailingEntries: pick([1, 5, 40, 5000]),
+      snapshotEntries: pick([40, 150, 600, 3000, 100_000]),
+      trailingEntries: pick([1, 5, 40, 1000]),
       retainMs: pick([500, 1500, 300_000]),
-      appendBytesMax: pick([1024 * 1024, 1024 * 1024, 300, 1]),
+      // Small pipelined messages out of order are refused one by one and sent again a hundred times over: no news in that.
+      appendBytesMax: pick(unordered ? [1024 * 1024, 3000] : [1024 * 1024, 1024 * 1024, 300, 1]),
       compactionIntervalMs: pick([300, 1000]),
     },
     walSegmentBytes: pick([32 * 1024, 128 * 1024]),
@@ -97,12 +108,13 @@ export function drawKnobs({ seed, profile, nodes, safetyMs }: KnobOptions): Knob
       duplicateChance: unordered ? pick([0, 0.02, 0.2]) : 0,
       replayChance: unordered ? pick([0, 0, 0.02]) : 0,
       reorder: unordered,
+      chunkMs: pick([0.05, 5, 150]),
     },
     clocks: { wallOffsetMs: facts.wall, driftPpm: facts.drift },
     syncMs: pick([0.1, 0.5, 3, 15]),
     faultEveryMs: pick(facts.everyMs),
     faultLastsMs: pick([300, 1200, 4000]),
-    weights: drawWeights(prng, profile, facts.onChance),
+    weights,
     clients: {
       registers: 1 + prng.below(4),
       lists: 1 + prng.below(3),

@@ -26,6 +26,8 @@ export interface PlainQuality {
   replayChance: number;
   /** Each message for itself; else in the order sent, as on a link. */
   reorder: boolean;
+  /** Each chunk of a snapshot takes so long. */
+  chunkMs: number;
 }
 
 export const calmQuality: PlainQuality = {
@@ -37,6 +39,7 @@ export const calmQuality: PlainQuality = {
   duplicateChance: 0,
   replayChance: 0,
   reorder: false,
+  chunkMs: 0.05,
 };
 
 /** Places there can ever be in one run. */
@@ -46,7 +49,6 @@ const rememberedMax = 256;
 const replayAfterMs = 5000;
 /** The other side of a power cut or a cut way notices after this, at most. */
 export const silenceMs = 1000;
-const streamChunkMs = 0.05;
 
 /** What is known of a message that is about to be delivered. */
 export interface Delivery {
@@ -349,10 +351,12 @@ export class PlainPeers implements Peers {
     const network = this.#network;
     const [here, there] = [this.#place, network.place(to)];
     const far = there.peers;
+    // One for all its chunks, so that they keep their order.
+    const { chunkMs } = network.quality;
     if (!this.alive || far === undefined || !network.isOpen(here, there) || !network.takesStreams(to))
       return Promise.reject(unreachable(to));
     const carry = (from: Place, target: Place, receiver: PlainPeers, act: () => void, lost: () => void): void => {
-      network.world.after(network.quality.minMs + streamChunkMs, () => {
+      network.world.after(calmQuality.minMs + chunkMs, () => {
         if (target.peers !== receiver || !network.isOpen(from, target) || !network.isOpen(target, from)) lost();
         else {
           network.delivered += 1;

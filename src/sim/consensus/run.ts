@@ -54,6 +54,9 @@ export interface ConsensusCounts {
   duplicated: number;
   replayed: number;
   crashes: number;
+  snapshotsSaved: number;
+  snapshotsInstalled: number;
+  tornWrites: number;
 }
 
 export interface ConsensusResult {
@@ -71,6 +74,8 @@ export interface ConsensusResult {
   details: string;
 }
 
+/** The faults end after so many events, however little time has passed: many short runs find more than a long one. */
+const stepsMax = 300_000;
 const formMs = 10_000;
 const coreMs = 30_000;
 const recoveryMs = 30_000;
@@ -130,7 +135,7 @@ export async function runConsensus(played: ConsensusCase, host: SimHost): Promis
     virtualMs: Math.round(group.world.nowMs()),
     counts: countsOf(group, workload),
     faultsByKind: faults.byKind,
-    marks: Object.fromEntries([...group.marks].sort()),
+    marks: Object.fromEntries([...group.marks].sort(([a], [b]) => (a < b ? -1 : 1))),
     violations: group.violations,
     traceHash: group.trace.digest(),
     played: { ...played, faults: faults.records },
@@ -143,13 +148,15 @@ function* phasesOf(group: SimGroup, faults: GroupFaults, workload: GroupWorkload
   yield { demand: 'no leader was elected', withinMs: formMs, holds: () => group.leader() !== undefined };
   workload.start();
   faults.start();
-  yield { demand: undefined, withinMs: group.knobs.safetyMs, holds: () => false };
+  yield { demand: undefined, withinMs: group.knobs.safetyMs, holds: () => group.steps > stepsMax };
   faults.stop();
 
   // What is outside the core stays as broken as it is, for ever.
   const core = drawCore(group);
   if (core.length > 0) {
     faults.healCore(core);
+    // Also where no client is left to ask for anything.
+    workload.probe();
     yield {
       demand: `the core ${core.join()} does not commit, although nothing is broken in it`,
       withinMs: coreMs,
@@ -202,8 +209,9 @@ function drawCore(group: SimGroup): NodeId[] {
     [able[i], able[j]] = [able[j]!, able[i]!];
   }
   const core: NodeId[] = [];
-  const enough = (): boolean =>
-    configurations.every((configuration) => hasQuorum(configuration, (id) => core.includes(id)));
+  // Who has to be refilled first does not vote until a leader has done so.
+  const votes = (id: NodeId): boolean => core.includes(id) && id !== group.knobs.rotten;
+  const enough = (): boolean => configurations.every((configuration) => hasQuorum(configuration, votes));
   for (const id of able) {
     if (core.length > 0 && enough()) break;
     core.push(id);
@@ -220,10 +228,13 @@ function coreWorks(group: SimGroup, core: readonly NodeId[]): () => boolean {
     if (leader === undefined) return false;
     const { raft } = leader.process.replica;
     const { voters } = raft.configuration;
-    return core.every((id) => {
-      const replica = group.nodes.get(id)?.process?.replica;
-      return !voters.includes(id) || (replica !== undefined && replica.raft.commitIndex >= wanted);
-    });
+    const { network } = group;
+    // From a leader outside the core a way may be cut for ever, and the others have no reason to leave that leader.
+    const reached = core.filter(
+      (id) => voters.includes(id) && !network.isCut(leader.id, id) && !network.isCut(id, leader.id),
+    );
+    if (raft.commitIndex < wanted) return false;
+    return reached.every((id) => (group.nodes.get(id)?.process?.replica?.raft.commitIndex ?? 0) >= wanted);
   };
 }
 
@@ -282,5 +293,8 @@ function countsOf(group: SimGroup, workload: GroupWorkload): ConsensusCounts {
     duplicated: network.extra.duplicate,
     replayed: network.extra.replay,
     crashes: group.crashes,
+    snapshotsSaved: group.told.saved,
+    snapshotsInstalled: group.told.installed,
+    tornWrites: group.told.torn,
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { Violation } from '../history.ts';
 import type { FaultRecord } from './fault-record.ts';
+import type { Knobs } from './knobs.ts';
 import { calmQuality } from './plain-network.ts';
 import type { ConsensusCase, ConsensusResult } from './run.ts';
 
@@ -26,13 +27,15 @@ export interface Shrunk {
 export async function shrink({ failed, run, runsMax, note }: ShrinkOptions): Promise<Shrunk | undefined> {
   const kind = failed.violations[0]?.kind;
   if (kind === undefined) return undefined;
+  const shape = shapeOf(failed.violations[0]?.message ?? '');
   let runs = 0;
   let best: ConsensusResult = failed;
   const fails = async (played: ConsensusCase): Promise<boolean> => {
     if (runs >= runsMax) return false;
     runs += 1;
     const result = await run(played);
-    if (result.violations[0]?.kind !== kind) return false;
+    const [first] = result.violations;
+    if (first?.kind !== kind || shapeOf(first.message) !== shape) return false;
     // The list as it was given: what the run could not do is left out with it.
     best = result;
     return true;
@@ -55,9 +58,18 @@ export async function shrink({ failed, run, runsMax, note }: ShrinkOptions): Pro
   for (let before = -1; before !== sizeOf(current) && runs < runsMax;) {
     before = sizeOf(current);
     await leaveOutFaults(() => current, attempt);
-    for (const simpler of simplerKnobs(current)) await attempt({ ...simpler, faults: current.faults ?? [] });
+    for (const simpler of simplerKnobs) {
+      const knobs = simpler(current.knobs, current.faults ?? []);
+      if (knobs !== undefined) await attempt({ ...current, knobs });
+    }
   }
   return { kind, message: best.violations[0]?.message ?? '', played: current, runs };
+}
+
+/** A sentence without its names and numbers: what is left says what kind of harm it is. */
+function shapeOf(message: string): string {
+  const [first = ''] = message.split('\n');
+  return first.replaceAll(/[a-z]*\d[\d.]*/g, '#').replaceAll(/(#,)+/g, '');
 }
 
 function sizeOf({ faults, knobs }: ConsensusCase): number {
@@ -83,27 +95,31 @@ async function leaveOutFaults(
   }
 }
 
-function simplerKnobs(played: ConsensusCase): ConsensusCase[] {
-  const { knobs } = played;
-  const withKnobs = (change: Partial<ConsensusCase['knobs']>): ConsensusCase => ({
-    ...played,
-    knobs: { ...knobs, ...change },
-  });
-  const { clients, quality, clocks } = knobs;
-  const cases: ConsensusCase[] = [];
-  const last = played.faults?.at(-1);
-  if (last !== undefined && knobs.safetyMs > last.atMs + 2 * last.lastsMs + 100)
-    cases.push(withKnobs({ safetyMs: Math.ceil(last.atMs + 2 * last.lastsMs + 100) }));
-  for (const kind of ['registers', 'lists', 'bank', 'watchers'] as const) {
-    if (clients[kind] > 0) cases.push(withKnobs({ clients: { ...clients, [kind]: 0 } }));
-    if (clients[kind] > 1) cases.push(withKnobs({ clients: { ...clients, [kind]: 1 } }));
-  }
-  if (clients.padBytes > 0) cases.push(withKnobs({ clients: { ...clients, padBytes: 0 } }));
-  if (knobs.voters > 1) cases.push(withKnobs({ voters: knobs.voters - 1 }));
-  if (JSON.stringify(quality) !== JSON.stringify(calmQuality)) cases.push(withKnobs({ quality: calmQuality }));
-  for (const key of ['dropChance', 'duplicateChance', 'replayChance', 'tailChance'] as const)
-    if (quality[key] > 0) cases.push(withKnobs({ quality: { ...quality, [key]: 0 } }));
-  if (clocks.driftPpm > 0 || clocks.wallOffsetMs > 0)
-    cases.push(withKnobs({ clocks: { wallOffsetMs: 0, driftPpm: 0 } }));
-  return cases;
-}
+/** Each makes one thing simpler, or finds that it is simple already. */
+const simplerKnobs: ((knobs: Knobs, faults: readonly FaultRecord[]) => Knobs | undefined)[] = [
+  (knobs, faults) => {
+    const last = faults.at(-1);
+    const safetyMs = Math.ceil((last?.atMs ?? 0) + 2 * (last?.lastsMs ?? 0) + 100);
+    return safetyMs < knobs.safetyMs ? { ...knobs, safetyMs } : undefined;
+  },
+  ...(['registers', 'lists', 'bank', 'watchers'] as const).flatMap((kind) =>
+    [0, 1].map((count) => (knobs: Knobs) => {
+      const { clients } = knobs;
+      return clients[kind] > count ? { ...knobs, clients: { ...clients, [kind]: count } } : undefined;
+    }),
+  ),
+  (knobs) => (knobs.clients.padBytes > 0 ? { ...knobs, clients: { ...knobs.clients, padBytes: 0 } } : undefined),
+  (knobs) => (knobs.voters > 1 ? { ...knobs, voters: knobs.voters - 1 } : undefined),
+  (knobs) =>
+    JSON.stringify(knobs.quality) === JSON.stringify(calmQuality) ? undefined : { ...knobs, quality: calmQuality },
+  ...(['dropChance', 'duplicateChance', 'replayChance', 'tailChance'] as const).map(
+    (key) => (knobs: Knobs) =>
+      knobs.quality[key] > 0 ? { ...knobs, quality: { ...knobs.quality, [key]: 0 } } : undefined,
+  ),
+  (knobs) =>
+    knobs.clocks.driftPpm > 0 || knobs.clocks.wallOffsetMs > 0
+      ? { ...knobs, clocks: { wallOffsetMs: 0, driftPpm: 0 } }
+      : undefined,
+  // Settings of a drawing that a list of faults has no use for.
+  (knobs) => (Object.keys(knobs.weights).length > 0 ? { ...knobs, weights: {} } : undefined),
+];

@@ -6,7 +6,7 @@ import type { StoreEvent, Transaction } from '#src/store/command.ts';
 import type { Replica } from '#src/replica/replica.ts';
 import type { StoreWatch } from '#src/store/view.ts';
 import { isFault, messageOf } from '#src/std/fault.ts';
-import type { Client } from './clients.ts';
+import { readText, type Client } from './clients.ts';
 import type { GroupProcess, SimGroup } from './group.ts';
 
 const queueBytesMax = 64 * 1024;
@@ -197,11 +197,27 @@ export class Truth {
     while (watch.progress() < to) {
       const events = await watch.next();
       if (events === undefined) break;
-      for (const { key, revision, type } of events)
+      for (const { key, revision, type, value } of events) {
         this.#events.set(revision, { key, revision, deleted: type === 'delete' });
+        if (type === 'put') this.#noteToken(key, revision, readText(value) ?? '');
+      }
     }
     watch.cancel();
   }
+
+  /** Every text is written by one proposal only: it takes effect once, however often it was asked for. */
+  #noteToken(key: string, revision: number, text: string): void {
+    const id = `${key} ${text}`;
+    const known = this.#revisionOf.get(id);
+    this.#revisionOf.set(id, revision);
+    if (known === undefined || known === revision) return;
+    this.#group.report({
+      kind: 'doubled',
+      message: `${key}=${text} took effect at revisions ${known} and ${revision}`,
+    });
+  }
+
+  readonly #revisionOf = new Map<string, number>();
 
   /** A transaction was acknowledged: it has happened, whole, and at these revisions. */
   acknowledge(revisions: readonly number[], transaction: Transaction): void {
