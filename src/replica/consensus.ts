@@ -11,6 +11,7 @@ import type { Peers } from '#src/wire/peers.ts';
 import type { Wal } from '#src/wal/wal.ts';
 import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
+import { Ticker } from './ticker.ts';
 
 export const RAFT_CHANNEL = 'raft';
 /** A full disk is tried again after this. */
@@ -25,6 +26,8 @@ export interface ConsensusEvents {
   /** Role, term or leader is another than before. */
   changed(): void;
   ticked(): void;
+  /** Whether calls wait that housekeeping looks after. */
+  busy(): boolean;
   /** While a snapshot is being installed, new entries are not taken: they would not fit to the log on disk. */
   refusesAppends(): boolean;
   fatal(error: unknown): void;
@@ -40,7 +43,7 @@ export class Consensus {
   readonly #peers: Peers;
   readonly #settings: ReplicaSettings;
   readonly #events: ConsensusEvents;
-  #timer: Timer | undefined;
+  readonly #ticker: Ticker;
   #pumping = false;
   #stopped = false;
   /** When each write under way began, monotonic ms, oldest first. */
@@ -74,11 +77,26 @@ export class Consensus {
     this.#peers = options.peers;
     this.#settings = options.settings;
     this.#events = options.events;
+    this.#ticker = new Ticker({
+      clock: this.#clock,
+      tickMs: this.#settings.tickMs,
+      untilDue: () => this.#raft.ticksUntilDue(),
+      busy: () => this.#reads.size > 0 || this.#writes.length > 0 || this.#events.busy(),
+      pass: (count) => {
+        if (!this.#pauseForDisk()) this.#guard(() => this.#raft.tick(count));
+      },
+      woke: () => {
+        this.#expireReads();
+        this.#events.ticked();
+        this.pump();
+      },
+    });
     this.#peers.onMessage(RAFT_CHANNEL, (from, message) => {
       if (this.#stopped) return;
       // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
       const received = owned(message as Message);
       if (received.type === 'append' && this.#events.refusesAppends()) return;
+      this.#ticker.catchUp();
       this.#guard(() => this.#raft.receive(from, received));
       this.pump();
     });
@@ -96,22 +114,13 @@ export class Consensus {
   }
 
   start(): void {
-    const { tickMs } = this.#settings;
-    const tick = (): void => {
-      this.#timer = this.#clock.after(tickMs, tick);
-      if (this.#pauseForDisk()) return;
-      this.#guard(() => this.#raft.tick());
-      this.#expireReads();
-      this.#events.ticked();
-      this.pump();
-    };
-    this.#timer = this.#clock.after(tickMs, tick);
+    this.#ticker.start();
     this.pump();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#ticker.stop();
     this.#noticeTimer?.cancel();
     this.#loseReads([...this.#reads.keys()], 'this replica stopped');
   }
@@ -151,6 +160,7 @@ export class Consensus {
     this.#clock.endOfTurn(() => {
       this.#pumping = false;
       if (!this.#stopped) this.#guard(() => this.#round());
+      this.#ticker.arm();
     });
   }
 
@@ -301,7 +311,6 @@ export class Consensus {
       this.#guard(() => this.#raft.stepDown());
       this.pump();
     }
-    this.#events.ticked();
     return true;
   }
 

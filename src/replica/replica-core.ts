@@ -94,6 +94,7 @@ export class ReplicaCore implements Replica {
         snapshotWanted: (to) => void this.#sendSnapshot(to),
         changed: () => this.#changed(),
         ticked: () => this.#ticked(),
+        busy: () => this.#proposals.busy || this.#reads.busy,
         refusesAppends: () => this.#snapshots.installing !== undefined,
         fatal: (error) => this.#fatal(error),
       },
@@ -391,7 +392,8 @@ export class ReplicaCore implements Replica {
       if (id !== this.#self && this.#addresses[id] !== address) this.#peers.setAddress(id, address);
     }
     // Who was removed is told so when it comes again.
-    for (const id of Object.keys(this.#addresses)) if (addresses[id] === undefined) this.#peers.setAddress(id, undefined);
+    for (const id of Object.keys(this.#addresses))
+      if (addresses[id] === undefined) this.#peers.setAddress(id, undefined);
     this.#addresses = { ...addresses };
   }
 
