@@ -161,7 +161,9 @@ export class ReplicaCore implements Replica {
     peers.onRequest(PROPOSE_METHOD, async (from, payload) => {
       if (this.#stage !== 'running') throw this.#notLeader();
       // Checked by the wire to come from a member of this cluster and release.
-      await this.#intake.accept(from, payload as ProposalMessage);
+      const message = payload as ProposalMessage;
+      // Copied: a received frame's bytes may be gone by the end of the turn. (A Buffer's `slice` would not copy.)
+      await this.#intake.accept(from, { ...message, items: message.items.map((item) => new Uint8Array(item)) });
       return null;
     });
   }
