@@ -49,9 +49,9 @@ export type BulkMessage =
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number', variableMapSize: true });
 
-/** The encoder's buffer is reused: the result is a copy of its own. */
+/** Bytes of their own: without its reuse mode the encoder writes each result behind the one before, never over it. */
 export function encodeFrame(messages: PeerMessage[] | BulkMessage): Uint8Array {
-  return new Uint8Array(packr.pack(messages));
+  return packr.pack(messages);
 }
 
 function broken(what: string): Fault {
