@@ -73,7 +73,20 @@ const MAY_IMPORT = {
     'cluster',
   ],
   drivers: ['std', 'ports', 'pkg:*', 'node:*'],
-  sim: ['std', 'ports', 'node', 'raft', 'store', 'registry/client.ts', 'api', 'replica'],
+  // The consensus tier binds replicas to plain peers of its own: it needs the wire's interfaces, none of its code.
+  sim: [
+    'std',
+    'ports',
+    'node',
+    'raft',
+    'store',
+    'registry/client.ts',
+    'api',
+    'replica',
+    'wal/marks.ts',
+    'wire/peers.ts',
+    'wire/streams.ts',
+  ],
 };
 
 const WHY = {

@@ -1,25 +1,29 @@
 /**
- * `kontiki sim`: a whole cluster in virtual time, from a seed: real nodes on simulated disks,
- * networks and clocks, clients that speak the API, and faults. A seed that fails is replayed by
- * the command that is printed with it.
+ * `kontiki sim`: a cluster in virtual time, from a seed, with faults and clients, judged. Two tiers: whole nodes with
+ * clients that speak the API, or the consensus group and its store alone, many times faster. A seed that fails is
+ * replayed by the command that is printed with it.
+ * Read next: sim-nodes.ts, sim-consensus.ts, sim-mutants.ts.
  */
-import type { ReplicaMutation } from '#src/replica/replica.ts';
-import { profiles } from '#src/sim/faults.ts';
-import { runSimulation, type SimResult } from '#src/sim/run.ts';
-import { choiceFlag, integerFlag, readFlags, textFlag, type Flags } from './usage.ts';
+import { writeFile } from 'node:fs/promises';
+import { profiles, type Profile } from '#src/sim/faults.ts';
+import { REPLICA_MUTATIONS, type ReplicaMutation } from '#src/replica/replica.ts';
+import { marksMissed } from '#src/sim/marks.ts';
+import { playFile, runConsensusSeed, shrinkSeed } from './sim-consensus.ts';
+import { huntMutants } from './sim-mutants.ts';
+import { runNodesSeed } from './sim-nodes.ts';
+import { addTo, emptyTotals, tellTotals, type SeedOutcome, type Totals } from './sim-totals.ts';
+import { choiceFlag, integerFlag, readFlags, textFlag, UsageError, type Flags } from './usage.ts';
 
-const mutations: readonly (ReplicaMutation | 'none')[] = [
-  'none',
-  'ack-before-sync',
-  'commit-old-term-by-counting',
-  'vote-not-durable',
-  'no-dedup',
-  'lost-watch-event',
-];
+const tiers = ['nodes', 'consensus'] as const;
+const mutations: readonly (ReplicaMutation | 'none')[] = ['none', ...REPLICA_MUTATIONS];
 
-interface Wanted {
-  profile: (typeof profiles)[number];
-  nodes: number;
+/** What one seed is to be. */
+export interface SimWanted {
+  tier: (typeof tiers)[number];
+  profile: Profile;
+  /** Undefined: three in the tier of nodes, drawn in that of consensus. */
+  nodes: number | undefined;
+  /** Acknowledged before the faults end; tier of nodes. */
   writes: number;
   mutation: ReplicaMutation | 'none';
 }
@@ -27,78 +31,90 @@ interface Wanted {
 /** Exit code 1 when a run shows what a correct cluster never shows. */
 export async function simCommand(args: string[]): Promise<number> {
   const flags = readFlags(args, {
+    tier: { type: 'string' },
     seed: { type: 'string' },
     seeds: { type: 'string' },
+    minutes: { type: 'string' },
     profile: { type: 'string' },
     nodes: { type: 'string' },
     writes: { type: 'string' },
     mutation: { type: 'string' },
-    json: { type: 'boolean' },
+    json: { type: 'string' },
+    faults: { type: 'string' },
+    coverage: { type: 'boolean' },
+    shrink: { type: 'boolean' },
+    mutants: { type: 'boolean' },
+    quiet: { type: 'boolean' },
   });
-  const first = integerFlag(flags, 'seed', 1, { min: 0, max: 2 ** 31 });
-  const count = integerFlag(flags, 'seeds', 1, { min: 1, max: 1_000_000 });
   const wanted = wantedOf(flags);
-  const asJson = flags.values['json'] === true;
-  let failed = 0;
-  for (let seed = first; seed < first + count; seed += 1) {
-    const startedMs = performance.now();
-    const result = await run(seed, wanted);
-    if (result.violations.length > 0) failed += 1;
-    if (asJson) console.log(JSON.stringify(result));
-    else tell(result, wanted, performance.now() - startedMs);
+  const seed = integerFlag(flags, 'seed', 1, { min: 0, max: 2 ** 31 });
+  const minutes = integerFlag(flags, 'minutes', 0, { min: 0, max: 24 * 60 });
+  refuseMixtures(flags, wanted);
+  const out = textFlag(flags, 'json', '');
+  const write = async (value: unknown): Promise<void> => {
+    if (out === '-') console.log(JSON.stringify(value));
+    else if (out !== '') await writeFile(out, `${JSON.stringify(value, undefined, 2)}\n`);
+  };
+  if (flags.values['mutants'] === true) return huntMutants({ minutes: minutes || 10, seed, write });
+  if (typeof flags.values['faults'] === 'string') return playFile(flags.values['faults'], write);
+  if (flags.values['shrink'] === true) return shrinkSeed(seed, wanted, write);
+  const totals = await runSeeds(flags, { wanted, seed, minutes, silent: out === '-' });
+  await write(totals);
+  const missed = marksMissed(Object.keys(totals.marks));
+  if (flags.values['coverage'] === true) {
+    for (const [mark, times] of Object.entries(totals.marks).sort()) console.log(`  ${times} × ${mark}`);
+    for (const mark of missed) console.log(`  never: ${mark}`);
   }
-  if (count > 1 && !asJson) console.log(`${count - failed} of ${count} seeds passed`);
-  return failed > 0 ? 1 : 0;
+  return totals.failed > 0 || (flags.values['coverage'] === true && missed.length > 0) ? 1 : 0;
 }
 
-function wantedOf(flags: Flags): Wanted {
-  const mutation = textFlag(flags, 'mutation', 'none');
+async function runSeeds(
+  flags: Flags,
+  { wanted, seed, minutes, silent }: { wanted: SimWanted; seed: number; minutes: number; silent: boolean },
+): Promise<Totals> {
+  // With a time and without a number: as many as there is time for.
+  const most = minutes > 0 ? 2 ** 31 : 1;
+  const count = integerFlag(flags, 'seeds', most, { min: 1, max: 2 ** 31 });
+  const startedMs = performance.now();
+  const totals = emptyTotals(wanted);
+  for (let at = seed; at < seed + count; at += 1) {
+    if (minutes > 0 && performance.now() - startedMs > minutes * 60_000) break;
+    const outcome = await runOne(at, wanted);
+    addTo(totals, at, outcome);
+    if (silent) continue;
+    if (outcome.failed || flags.values['quiet'] !== true) console.log(outcome.lines.join('\n'));
+  }
+  totals.tookMs = Math.round(performance.now() - startedMs);
+  if (!silent && totals.seeds > 1) tellTotals(totals);
+  return totals;
+}
+
+function runOne(seed: number, wanted: SimWanted): Promise<SeedOutcome> {
+  return wanted.tier === 'nodes' ? runNodesSeed(seed, wanted) : runConsensusSeed(seed, wanted);
+}
+
+function wantedOf(flags: Flags): SimWanted {
+  const mutation = choiceFlag(flags, 'mutation', 'none', mutations);
+  const nodes = integerFlag(flags, 'nodes', 0, { min: 0, max: 9 });
   return {
+    tier: choiceFlag(flags, 'tier', 'nodes', tiers),
     profile: choiceFlag(flags, 'profile', 'flaky', profiles),
-    nodes: integerFlag(flags, 'nodes', 3, { min: 1, max: 9 }),
+    nodes: nodes === 0 ? undefined : nodes,
     writes: integerFlag(flags, 'writes', 200, { min: 1, max: 1_000_000 }),
-    mutation: mutation === 'none' ? 'none' : choiceFlag(flags, 'mutation', 'none', mutations),
+    mutation,
   };
 }
 
-/** A promise that nobody waits for and that fails is a mistake of ours: the run ends with it. */
-async function run(seed: number, { profile, nodes, writes, mutation }: Wanted): Promise<SimResult> {
-  const failures: unknown[] = [];
-  const note = (reason: unknown): void => void failures.push(reason);
-  process.on('unhandledRejection', note);
-  try {
-    const result = await runSimulation({
-      seed,
-      profile,
-      nodes,
-      writes,
-      ...(mutation === 'none' ? {} : { mutations: [mutation] }),
-      settle: () =>
-        new Promise((resolve, reject) => {
-          setImmediate(() => (failures.length > 0 ? reject(failures.shift()) : resolve()));
-        }),
-    });
-    return result;
-  } finally {
-    process.off('unhandledRejection', note);
-  }
-}
-
-function tell(result: SimResult, wanted: Wanted, tookMs: number): void {
-  const { seed, virtualMs, events, acknowledged, unknown, leaderChanges, faultsByKind, violations, traceHash } = result;
-  const faults = Object.values(faultsByKind).reduce((sum, times) => sum + times, 0);
-  const seconds = (ms: number): string => (ms / 1000).toFixed(1);
-  console.log(
-    `${violations.length === 0 ? '✔' : '✘'} seed ${seed} ${wanted.profile}: ${acknowledged} writes acknowledged, ${unknown} unknown, ` +
-      `${leaderChanges} leader changes, ${faults} faults, ${events} events in ${seconds(virtualMs)} s (took ${seconds(tookMs)} s), trace ${traceHash}`,
-  );
-  if (violations.length === 0) return;
-  for (const { kind, message } of violations) console.log(`    ${kind}: ${message}`);
-  console.log(result.details);
-  console.log(`  again: ${replayCommand(seed, wanted)}`);
-}
-
-function replayCommand(seed: number, { profile, nodes, writes, mutation }: Wanted): string {
-  const extra = mutation === 'none' ? '' : ` --mutation ${mutation}`;
-  return `npm run -s kontiki -- sim --seed ${seed} --profile ${profile} --nodes ${nodes} --writes ${writes}${extra}`;
+/** Options that would be passed over in silence are refused. */
+function refuseMixtures({ values }: Flags, { tier, nodes }: SimWanted): void {
+  if (tier === 'consensus' && values['writes'] !== undefined)
+    throw new UsageError('--writes belongs to --tier nodes; a run of --tier consensus has a length of its own');
+  if (tier === 'consensus' && (nodes ?? 0) > 7)
+    throw new UsageError(`--nodes is '${nodes}'; --tier consensus begins with at most 7 voters`);
+  if (tier === 'nodes' && values['shrink'] === true)
+    throw new UsageError('--shrink needs --tier consensus: only its faults are recorded as a list');
+  const modes = ['mutants', 'faults', 'shrink'].filter((name) => values[name] !== undefined);
+  if (modes.length > 1) throw new UsageError(`--${modes.join(' and --')} are different tasks; give one of them`);
+  if (values['mutants'] === true && values['mutation'] !== undefined)
+    throw new UsageError('--mutants plants every mutation in turn; for a single one give --mutation without it');
 }

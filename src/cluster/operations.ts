@@ -38,6 +38,8 @@ export async function operate(
   const { membership, records } = options;
   const status = membership.status();
   if (action === 'transfer') return await transfer(membership, status, name);
+  // Asked again, because the answer was lost: the link over which it came may have been the removed node's.
+  if (action === 'remove' && status.removed.includes(name)) return removed(name);
   requireMember(status, name);
   const reason = `${action} ${name}, by the operator`;
   const done = async (sentence: string): Promise<string> => {
@@ -67,10 +69,12 @@ export async function operate(
       }
       await records.hold(name, false);
       await membership.remove(name, reason);
-      return await done(
-        `${name} is no member any more; its data directory is of no use, and its name does not come back`,
-      );
+      return await done(removed(name));
   }
+}
+
+function removed(name: string): string {
+  return `${name} is no member any more; its data directory is of no use, and its name does not come back`;
 }
 
 async function transfer(membership: Membership, status: ReplicaStatus, name: string): Promise<string> {

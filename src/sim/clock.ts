@@ -23,6 +23,10 @@ export interface World {
   nextDueMs(): number | undefined;
   /** Events that wait, cancelled ones not counted. */
   size(): number;
+  /** Whether the turn that was begun goes on: its end is still to be run, before every other event. */
+  inTurn(): boolean;
+  /** Timers of nodes that have fired so far. */
+  readonly timersFired: number;
   /** For the world itself (network, faults, workloads): an event that belongs to no node. */
   after(delayMs: number, fire: () => void): Timer;
   /** A node's own view. Defaults: no offset, no drift, monotonic time from 0 at this moment. */
@@ -39,6 +43,14 @@ export interface NodeClockOptions {
 export interface NodeClock extends Clock {
   /** Move the wall clock, as an operator or NTP does; monotonic time and timers do not notice. */
   jumpWall(byMs: number): void;
+  /** From now on both clocks of the node run faster by this; timers that are set already keep their moment. */
+  setDrift(driftPpm: number): void;
+  /** Monotonic time stands still, and with it the timers; the network and the disk go on. */
+  freeze(): void;
+  /** Time goes on from where it stood; timers that became due meanwhile fire now. */
+  thaw(): void;
+  /** What a disk or another part of the machine does after `delayMs` of true time. */
+  outside(delayMs: number, fire: () => void): void;
   /** Hold back everything of this node, as SIGSTOP does; time goes on. */
   pause(): void;
   /** Run what became due in the meantime, in order. */
@@ -50,10 +62,43 @@ export interface NodeClock extends Clock {
   readonly revoked: boolean;
 }
 
-interface Event {
-  dueMs: number;
-  sequence: number;
+class Event implements Timer {
+  readonly dueMs: number;
+  readonly sequence: number;
+  /** Undefined once it has run or is cancelled. */
   fire: (() => void) | undefined;
+  /** Of whose node it is; undefined: of the world. */
+  readonly clock: VirtualClock | undefined;
+  /** Asked for with `after`: a frozen clock holds it back. */
+  isTimer = false;
+  /** Whether it counts among the world's waiting events. */
+  queued = true;
+  readonly #world: VirtualWorld;
+
+  constructor(
+    world: VirtualWorld,
+    at: { dueMs: number; sequence: number },
+    fire: () => void,
+    clock: VirtualClock | undefined,
+  ) {
+    this.#world = world;
+    this.dueMs = at.dueMs;
+    this.sequence = at.sequence;
+    this.fire = fire;
+    this.clock = clock;
+  }
+
+  cancel(): void {
+    if (this.fire === undefined) return;
+    this.fire = undefined;
+    if (this.queued) this.#world.noteCancelled();
+  }
+
+  run(): void {
+    const { fire } = this;
+    this.fire = undefined;
+    fire?.();
+  }
 }
 
 /** An empty world at time 0. */
@@ -68,59 +113,75 @@ class VirtualWorld implements World {
   readonly #events: Event[] = [];
   /** What waits for the end of the turn that is being run; goes before every event. */
   #endOfTurn: Event[] = [];
+  /** The next of them. */
+  #endOfTurnAt = 0;
+  timersFired = 0;
 
   nowMs(): number {
     return this.#nowMs;
   }
 
   size(): number {
-    return this.#events.length + this.#endOfTurn.length - this.#cancelled;
+    return this.#events.length + this.#endOfTurn.length - this.#endOfTurnAt - this.#cancelled;
   }
 
   nextDueMs(): number | undefined {
     this.#dropCancelled();
-    return this.#endOfTurn.length > 0 ? this.#nowMs : this.#events[0]?.dueMs;
+    return this.inTurn() ? this.#nowMs : this.#events[0]?.dueMs;
+  }
+
+  inTurn(): boolean {
+    return this.#endOfTurnAt < this.#endOfTurn.length;
   }
 
   runNext(): boolean {
     this.#dropCancelled();
-    const event = this.#endOfTurn.shift() ?? pop(this.#events);
+    const event = this.#nextOfTurn() ?? pop(this.#events);
     if (event === undefined) return false;
-    assert(event.dueMs >= this.#nowMs, `event due at ${event.dueMs} ms is before now, ${this.#nowMs} ms`);
+    assert(event.dueMs >= this.#nowMs, 'an event is due before now');
     this.#nowMs = event.dueMs;
-    const fire = event.fire;
-    event.fire = undefined;
-    fire?.();
+    event.queued = false;
+    if (event.clock === undefined) event.run();
+    else event.clock.take(event);
     return true;
   }
 
   after(delayMs: number, fire: () => void): Timer {
-    const event = this.#event(this.#nowMs + Math.max(0, delayMs), fire);
-    push(this.#events, event);
-    return this.#timerOf(event);
+    return this.at(delayMs, fire, undefined);
   }
 
-  endOfTurn(fire: () => void): void {
-    this.#endOfTurn.push(this.#event(this.#nowMs, fire));
+  at(delayMs: number, fire: () => void, clock: VirtualClock | undefined): Event {
+    const event = this.#event(this.#nowMs + Math.max(0, delayMs), fire, clock);
+    push(this.#events, event);
+    return event;
+  }
+
+  endOfTurn(fire: () => void, clock: VirtualClock): void {
+    this.#endOfTurn.push(this.#event(this.#nowMs, fire, clock));
   }
 
   clock(options: NodeClockOptions = {}): NodeClock {
     return new VirtualClock(this, options);
   }
 
-  #event(dueMs: number, fire: () => void): Event {
-    this.#sequence += 1;
-    return { dueMs, sequence: this.#sequence, fire };
+  noteCancelled(): void {
+    this.#cancelled += 1;
   }
 
-  #timerOf(event: Event): Timer {
-    return {
-      cancel: () => {
-        if (event.fire === undefined) return;
-        event.fire = undefined;
-        this.#cancelled += 1;
-      },
-    };
+  #event(dueMs: number, fire: () => void, clock: VirtualClock | undefined): Event {
+    this.#sequence += 1;
+    return new Event(this, { dueMs, sequence: this.#sequence }, fire, clock);
+  }
+
+  #nextOfTurn(): Event | undefined {
+    const event = this.#endOfTurn[this.#endOfTurnAt];
+    if (event === undefined) return undefined;
+    this.#endOfTurnAt += 1;
+    if (this.#endOfTurnAt === this.#endOfTurn.length) {
+      this.#endOfTurn = [];
+      this.#endOfTurnAt = 0;
+    }
+    return event;
   }
 
   /** Cancelled events must not advance time: the run would depend on timers nobody waits for. */
@@ -134,18 +195,22 @@ class VirtualWorld implements World {
 
 class VirtualClock implements NodeClock {
   readonly #world: VirtualWorld;
-  readonly #startMs: number;
-  readonly #rate: number;
+  /** Monotonic time was `#baseMs` when the world's was `#sinceMs`; since then it runs at `#rate`. */
+  #sinceMs: number;
+  #baseMs = 0;
+  #rate: number;
   #wallOffsetMs: number;
   #revoked = false;
   /** Set while paused: what became due meanwhile. */
   #held: (() => void)[] | undefined;
+  /** Set while frozen: the timers that became due meanwhile. */
+  #frozen: Event[] | undefined;
 
   constructor(world: VirtualWorld, options: NodeClockOptions) {
     this.#world = world;
-    this.#startMs = world.nowMs();
+    this.#sinceMs = world.nowMs();
     this.#rate = 1 + (options.driftPpm ?? 0) / 1e6;
-    this.#wallOffsetMs = simEpochMs + this.#startMs + (options.wallOffsetMs ?? 0);
+    this.#wallOffsetMs = simEpochMs + this.#sinceMs + (options.wallOffsetMs ?? 0);
     assert(this.#rate > 0, `a drift of ${options.driftPpm} ppm would run time backwards`);
   }
 
@@ -154,7 +219,8 @@ class VirtualClock implements NodeClock {
   }
 
   monotonicMs(): number {
-    return (this.#world.nowMs() - this.#startMs) * this.#rate;
+    if (this.#frozen !== undefined) return this.#baseMs;
+    return this.#baseMs + (this.#world.nowMs() - this.#sinceMs) * this.#rate;
   }
 
   /** Whole milliseconds, as the real wall clock gives. */
@@ -163,26 +229,42 @@ class VirtualClock implements NodeClock {
   }
 
   after(delayMs: number, fire: () => void): Timer {
-    let cancelled = false;
-    const timer = this.#world.after(Math.max(0, delayMs) / this.#rate, () => this.run(() => cancelled || fire()));
-    return {
-      cancel: () => {
-        cancelled = true;
-        timer.cancel();
-      },
-    };
+    const event = this.#world.at(Math.max(0, delayMs) / this.#rate, fire, this);
+    event.isTimer = true;
+    return event;
+  }
+
+  outside(delayMs: number, fire: () => void): void {
+    this.#world.at(delayMs, () => this.run(fire), undefined);
   }
 
   soon(fire: () => void): void {
-    this.#world.after(0, () => this.run(fire));
+    this.#world.at(0, fire, this);
   }
 
   endOfTurn(fire: () => void): void {
-    this.#world.endOfTurn(() => this.run(fire));
+    this.#world.endOfTurn(fire, this);
   }
 
   jumpWall(byMs: number): void {
     this.#wallOffsetMs += byMs;
+  }
+
+  setDrift(driftPpm: number): void {
+    this.#rebase();
+    this.#rate = 1 + driftPpm / 1e6;
+  }
+
+  freeze(): void {
+    this.#rebase();
+    this.#frozen ??= [];
+  }
+
+  thaw(): void {
+    const frozen = this.#frozen ?? [];
+    this.#rebase();
+    this.#frozen = undefined;
+    for (const event of frozen) this.soon(() => event.run());
   }
 
   pause(): void {
@@ -198,12 +280,29 @@ class VirtualClock implements NodeClock {
   revoke(): void {
     this.#revoked = true;
     this.#held = undefined;
+    this.#frozen = undefined;
   }
 
   run(fire: () => void): void {
     if (this.#revoked) return;
     if (this.#held === undefined) fire();
     else this.#held.push(fire);
+  }
+
+  /** An event of this node is due. Held back it may still be cancelled. */
+  take(event: Event): void {
+    if (this.#revoked) return;
+    if (this.#held !== undefined) this.#held.push(() => event.run());
+    else if (this.#frozen !== undefined && event.isTimer) this.#frozen.push(event);
+    else {
+      if (event.isTimer) this.#world.timersFired += 1;
+      event.run();
+    }
+  }
+
+  #rebase(): void {
+    this.#baseMs = this.monotonicMs();
+    this.#sinceMs = this.#world.nowMs();
   }
 }
 

@@ -25,6 +25,10 @@ export interface DiskFaults {
   failWrites: number;
   /** Added to every sync: the slow or, with Infinity, the hung disk. */
   syncDelayMs: number;
+  /** Files may grow by so many bytes more; then as `full`. */
+  spaceBytes: number;
+  /** After so many beginnings and ends of calls `onCrash` is called, in the middle of it all; 0: never. */
+  crashInCalls: number;
 }
 
 export interface SimDiskOptions {
@@ -38,10 +42,14 @@ export interface SimDiskOptions {
   readMs?: number;
   writeMs?: number;
   syncMs?: number;
+  /** The node is to crash now, at this very call of its disk (`crashInCalls`). */
+  onCrash?: () => void;
 }
 
 export interface SimDisk extends Disk {
   readonly faults: DiskFaults;
+  /** Calls that have ended so far. */
+  readonly completions: number;
   /** Damage at rest: invert a bit of a file. */
   flipBit(path: string, offset: number, bit?: number): void;
   /**
@@ -58,7 +66,16 @@ export function createSimDisk(options: SimDiskOptions): SimDisk {
 }
 
 class MemoryDisk implements SimDisk {
-  readonly faults: DiskFaults = { full: false, failSyncs: 0, failWrites: 0, syncDelayMs: 0 };
+  readonly faults: DiskFaults = {
+    full: false,
+    failSyncs: 0,
+    failWrites: 0,
+    syncDelayMs: 0,
+    spaceBytes: Number.POSITIVE_INFINITY,
+    crashInCalls: 0,
+  };
+  completions = 0;
+  readonly #onCrash: () => void;
   readonly #names: DiskNames;
   readonly #clock: NodeClock;
   readonly #prng: Prng;
@@ -71,6 +88,7 @@ class MemoryDisk implements SimDisk {
     this.#names = options.medium?.names ?? new DiskNames();
     this.#clock = options.clock;
     this.#prng = options.prng;
+    this.#onCrash = options.onCrash ?? (() => undefined);
     this.#capacityBytes = options.capacityBytes ?? tebibyte;
     this.#delays = { read: options.readMs ?? 0.02, write: options.writeMs ?? 0.02, sync: options.syncMs ?? 0.5 };
   }
@@ -131,7 +149,9 @@ class MemoryDisk implements SimDisk {
   }
 
   freeBytes(): Promise<number> {
-    return this.#call(this.#delays.read, () => (this.faults.full ? 0 : this.#capacityBytes - this.#usedBytes()));
+    return this.#call(this.#delays.read, () =>
+      this.faults.full ? 0 : Math.min(this.faults.spaceBytes, this.#capacityBytes - this.#usedBytes()),
+    );
   }
 
   lock(): Promise<void> {
@@ -187,6 +207,7 @@ class MemoryDisk implements SimDisk {
     const refused = this.#takeFault('failWrites');
     const fits = grows === 0 || this.#fits(grows);
     if (!refused && fits) inode.begin(change);
+    if (fits) this.faults.spaceBytes -= grows;
     return this.#call(this.#delays.write, () => {
       if (refused) throw ioFault('write', path);
       if (!fits) throw full('write', path);
@@ -207,17 +228,28 @@ class MemoryDisk implements SimDisk {
   }
 
   #call<T>(delayMs: number, effect: () => T): Promise<T> {
+    this.#mayCrash();
     if (this.#crashed || delayMs === Number.POSITIVE_INFINITY) return never();
     return new Promise((resolve, reject) => {
-      this.#clock.after(delayMs, () => {
+      this.#clock.outside(delayMs, () => {
         if (this.#crashed) return;
+        this.completions += 1;
         try {
-          resolve(effect());
+          const value = effect();
+          // Done, and nobody will ever be told.
+          this.#mayCrash();
+          if (!this.#crashed) resolve(value);
         } catch (error) {
           reject(error as Error);
         }
       });
     });
+  }
+
+  #mayCrash(): void {
+    if (this.faults.crashInCalls <= 0) return;
+    this.faults.crashInCalls -= 1;
+    if (this.faults.crashInCalls === 0) this.#onCrash();
   }
 
   #takeFault(kind: 'failSyncs' | 'failWrites'): boolean {
@@ -231,7 +263,8 @@ class MemoryDisk implements SimDisk {
   }
 
   #fits(bytes: number): boolean {
-    return !this.faults.full && this.#usedBytes() + bytes <= this.#capacityBytes;
+    if (this.faults.full || bytes > this.faults.spaceBytes) return false;
+    return this.#capacityBytes === tebibyte || this.#usedBytes() + bytes <= this.#capacityBytes;
   }
 
   #usedBytes(): number {

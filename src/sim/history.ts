@@ -6,6 +6,7 @@
  *   doubled   an operation took effect twice, or was refused and took effect all the same
  *   stale     a read returned less than what was known before it began
  *   watch     events out of order, twice, or missing
+ *   linearizability, transactions, bank   of the consensus tier: see linearizability.ts, list-append.ts
  * Other checks of a run report in the same words: diverged (nodes differ), consensus (Raft's own
  * invariants), liveness (no progress although nothing is broken), answer (one nobody should get),
  * removed (a container whose Pod exists), mistake (a broken program, seen in a log).
@@ -68,6 +69,9 @@ export interface Violation {
     | 'doubled'
     | 'stale'
     | 'watch'
+    | 'linearizability'
+    | 'transactions'
+    | 'bank'
     | 'diverged'
     | 'consensus'
     | 'liveness'

@@ -79,7 +79,9 @@ export class Inode {
     if (fate === 'keep') for (const change of this.#changes) applyTo(survivor, change);
     if (fate === 'front') this.#applyFront(survivor, prng);
     if (fate === 'scatter') {
-      for (const change of this.#changes) applySectors(survivor, change, () => prng.chance(0.5));
+      // Some disks tear at their 512-byte sectors, some at blocks of 4 KiB.
+      const unitBytes = prng.chance(0.5) ? sectorBytes : pageBytes;
+      for (const change of this.#changes) applySectors(survivor, change, () => prng.chance(0.5), unitBytes);
       // The size is metadata of its own: it may arrive without the bytes, which then read as zeros.
       if (prng.chance(0.3)) survivor.resize(Math.max(survivor.size, this.#current.size));
     }
@@ -185,14 +187,14 @@ function applyTo(target: PagedBytes, change: Change): void {
 }
 
 /** Apply those sectors of a change that `keep` chooses. */
-function applySectors(target: PagedBytes, change: Change, keep: () => boolean): void {
+function applySectors(target: PagedBytes, change: Change, keep: () => boolean, unitBytes = sectorBytes): void {
   if (change.kind === 'truncate') {
     if (keep()) applyTo(target, change);
     return;
   }
   const { offset, bytes } = change;
   for (let from = 0; from < bytes.length;) {
-    const to = Math.min(bytes.length, from + sectorBytes - ((offset + from) % sectorBytes));
+    const to = Math.min(bytes.length, from + unitBytes - ((offset + from) % unitBytes));
     if (keep()) target.write(offset + from, bytes.subarray(from, to));
     from = to;
   }

@@ -34,6 +34,7 @@ export interface SimResult {
   unknown: number;
   leaderChanges: number;
   faultsByKind: Partial<Record<FaultKind, number>>;
+  marks: Record<string, number>;
   violations: Violation[];
   /** Equal for two runs of one seed. */
   traceHash: string;
@@ -92,6 +93,7 @@ export async function runSimulation(options: SimRunOptions): Promise<SimResult> 
     unknown: workload.unknown,
     leaderChanges: changes(),
     faultsByKind: faults.byKind,
+    marks: Object.fromEntries([...cluster.marks].sort()),
     violations,
     traceHash: cluster.trace.digest(),
     details:

@@ -29,6 +29,8 @@ export interface DurableState {
 /** What a member asks of the cluster around it. */
 export interface Surroundings {
   config: RaftConfig;
+  /** A core begins, and has not been asked for anything: for those who look on. */
+  started?: ((member: Member, raft: Raft) => void) | undefined;
   /** For leases. */
   nowMs(): number;
   randomBelow(bound: number): number;
@@ -70,6 +72,7 @@ export class Member {
       randomBelow: (bound) => this.#around.randomBelow(bound),
       recovered: { hardState, snapshot: snapshot?.meta, entries: [...entries], repairTo },
     });
+    this.#around.started?.(this, this.raft);
     this.pump();
   }
 

@@ -26,6 +26,7 @@ export interface NetworkOptions {
   seed?: number;
   config?: Partial<RaftConfig>;
   mutations?: RaftMutation[];
+  started?: Surroundings['started'];
 }
 
 export class Network {
@@ -44,12 +45,13 @@ export class Network {
   #readId = 0;
   readonly #around: Surroundings;
 
-  constructor({ voters, seed = 1, config = {}, mutations = plantedMutations() }: NetworkOptions) {
+  constructor({ voters, seed = 1, config = {}, mutations = plantedMutations(), started }: NetworkOptions) {
     this.prng = createPrng(seed, 'raft');
     const timeouts = this.prng.fork('timeouts');
     this.#around = {
       nowMs: () => this.nowTicks,
       config: { ...RAFT_DEFAULTS, ...config, mutations: new Set(mutations) },
+      started,
       randomBelow: (bound) => timeouts.below(bound),
       send: (from, { to, message }) => {
         this.checks.sent(from, to, message);

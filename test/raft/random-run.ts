@@ -5,6 +5,7 @@ import type { Configuration, ConfigurationChange, NodeId, Role } from '#src/raft
 import { isFault } from '#src/std/fault.ts';
 import type { Member } from './member.ts';
 import { Network } from './network.ts';
+import type { NetworkOptions } from './network.ts';
 
 /** Ticks after which a healed cluster must have converged: a few elections and a snapshot for each. */
 const CONVERGE_TICKS = 400;
@@ -13,13 +14,15 @@ export interface RunOptions {
   seed: number;
   steps: number;
   mutations?: RaftMutation[];
+  /** For those who look on (test/raft/model). */
+  started?: NetworkOptions['started'];
 }
 
 /** What happened, for coverage. */
 export type Marks = Map<string, number>;
 
 /** Throws what went wrong, with the seed. */
-export function randomRun({ seed, steps, mutations = [] }: RunOptions, marks: Marks = new Map()): Network {
+export function randomRun({ seed, steps, mutations = [], started }: RunOptions, marks: Marks = new Map()): Network {
   const size = [1, 2, 3, 3, 3, 5][seed % 6] ?? 3;
   const voters = Array.from({ length: size }, (_, i) => `n${i + 1}`);
   // Small bounds, so that short runs meet them.
@@ -33,7 +36,7 @@ export function randomRun({ seed, steps, mutations = [] }: RunOptions, marks: Ma
     inflightBytesMax: 120,
     uncommittedBytesMax: 400,
   };
-  const network = new Network({ voters, seed, config, mutations });
+  const network = new Network({ voters, seed, config, mutations, started });
   const run = new RandomRun(network, marks, { lease });
   try {
     for (let i = 0; i < steps; i += 1) run.step();
