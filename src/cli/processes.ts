@@ -9,7 +9,7 @@ import type { Layout } from './layout.ts';
 const POLL_MS = 30;
 
 /** A small young generation: values lie outside of V8's heap, and what waits there to be freed is not memory of use. */
-const NODE_FLAGS = ['--max-semi-space-size=4'];
+const NODE_FLAGS = ['--max-semi-space-size=8'];
 /** glibc: give buffers of log entries back when they are freed, and keep no pool for each thread. Others ignore it. */
 const MEMORY_SETTINGS = {
   MALLOC_MMAP_THRESHOLD_: '131072',
