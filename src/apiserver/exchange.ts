@@ -18,6 +18,7 @@ export class Exchange {
   readonly identity: Identity;
   /** Set once a head was sent or the exchange was given up: later answers go nowhere. */
   #answered = false;
+  #added: ResponseHeaders = {};
 
   constructor(from: { request: HttpRequest; response: HttpResponse; query: URLSearchParams; identity: Identity }) {
     this.request = from.request;
@@ -30,11 +31,16 @@ export class Exchange {
     return this.#answered || this.response.closed;
   }
 
+  /** Headers of the answer to come, whoever sends it. */
+  add(headers: ResponseHeaders): void {
+    this.#added = { ...this.#added, ...headers };
+  }
+
   /** False when there is nobody to answer any more. */
   head(status: number, headers: ResponseHeaders): boolean {
     if (this.answered) return false;
     this.#answered = true;
-    this.response.head(status, { 'cache-control': 'no-cache, private', ...headers });
+    this.response.head(status, { 'cache-control': 'no-cache, private', ...this.#added, ...headers });
     return true;
   }
 

@@ -18,6 +18,7 @@ import type { Presentation } from './negotiate.ts';
 import { booleanOf, deleteOptions, listOptions, watchOptions, writeOptions } from './query.ts';
 import type { ResourceRoute } from './route.ts';
 import { notFoundPath, successStatus } from './status.ts';
+import { markAge } from './state-age.ts';
 import { sendWatch, type FrameCache } from './watch-answer.ts';
 
 export interface ResourceContext {
@@ -101,6 +102,7 @@ async function handleNamed(call: Call): Promise<void> {
       const presenter = presenterOf(call, ['table', 'metadata']);
       const resourceVersion = exchange.query.get('resourceVersion') ?? undefined;
       const raw = await verbs.get(kind, { ...place, resourceVersion });
+      markAge(exchange, verbs);
       if (presenter.presentation.form === 'object') exchange.sendBytes(200, 'application/json', raw.bytes);
       else exchange.sendJson(200, presentOne(presenter, raw.object()));
       return;
@@ -133,6 +135,7 @@ function presenterOf(call: Call, allowed: Presentation['form'][]): Presenter {
 async function answerList(call: Call): Promise<void> {
   const presenter = presenterOf(call, ['table', 'metadataList']);
   const list = await call.verbs.list(call.kind, listOptions(call.exchange.query, call.route.namespace));
+  markAge(call.exchange, call.verbs);
   await sendList(call.exchange, presenter, list);
 }
 
@@ -143,6 +146,7 @@ async function answerWatch(call: Call, name: string | undefined): Promise<void> 
   const byName = name === undefined ? {} : { fieldSelector: `metadata.name=${name}` };
   const timeoutSeconds = asked.timeoutSeconds ?? WATCH_TIMEOUT_SECONDS_DEFAULT;
   const watch = await verbs.watch(kind, { ...asked, ...byName, timeoutSeconds });
+  markAge(exchange, verbs);
   await sendWatch(exchange, presenter, watch, call.frames);
 }
 

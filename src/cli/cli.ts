@@ -7,8 +7,11 @@ import { isFault, messageOf } from '#src/std/fault.ts';
 import { actorsCommand } from './actors.ts';
 import { downCommand, killLeaderCommand, startCommand, stopCommand } from './lifecycle.ts';
 import { memberCommand, transferLeaderCommand } from './member.ts';
+import { recoverCommand } from './recover.ts';
+import { snapshotCommand } from './snapshot.ts';
 import { statusCommand } from './status.ts';
 import { UsageError } from './usage.ts';
+import { walCommand } from './wal.ts';
 
 interface Command {
   summary: string;
@@ -40,6 +43,22 @@ const COMMANDS: Record<string, Command> = {
     summary: 'hand leadership to another voter',
     usage: 'transfer-leader [NAME] [--data .kontiki]',
     run: transferLeaderCommand,
+  },
+  snapshot: {
+    summary: 'save, verify or restore the whole state',
+    usage:
+      'snapshot save FILE [--data .kontiki | --from DIR] | verify FILE | restore FILE --to DIR --name NODE [--host 127.0.0.1] [--peer-port 7443]',
+    run: snapshotCommand,
+  },
+  recover: {
+    summary: 'begin anew from what is left when a quorum is lost for good',
+    usage: 'recover DIR [DIR ...] [--yes]',
+    run: recoverCommand,
+  },
+  wal: {
+    summary: "read or check a stopped node's log",
+    usage: 'wal dump DIR [--from INDEX] [--limit 100] [--json] | verify DIR',
+    run: walCommand,
   },
   actors: {
     summary: 'live actors, what they wait for, their last transitions',

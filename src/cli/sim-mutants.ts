@@ -28,7 +28,7 @@ export async function huntMutants(options: {
   const endMs = performance.now() + minutes * 60_000;
   // Each in turn for a little while, so that a hard one does not take the time of the others.
   const waiting = new Map(REPLICA_MUTATIONS.map((mutation) => [mutation, { at: seed, seconds: 0 }]));
-  for (const shareMs = 3000; waiting.size > 0 && performance.now() < endMs; ) {
+  for (const shareMs = 3000; waiting.size > 0 && performance.now() < endMs;) {
     for (const [mutation, spent] of waiting) {
       const startedMs = performance.now();
       let found: MutantFound | undefined;

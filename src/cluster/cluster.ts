@@ -64,7 +64,7 @@ export async function bootstrapCluster(options: {
   const secret = createSecret(random);
   const [peer, serving, admin, sealed] = await Promise.all([
     issuePeer(crypto, trust, nodeName),
-    issueServing(crypto, trust, nodeName, withServiceIp(options.addresses, ranges.services, podCidrOf(ranges.pods, 0))),
+    issueServing(crypto, trust, nodeName, servingNames(options.addresses, ranges.services, podCidrOf(ranges.pods, 0))),
     issueAdmin(crypto, trust),
     sealTrust(crypto, clusterKey, trust),
   ]);
@@ -92,7 +92,7 @@ export async function bootstrapCluster(options: {
 }
 
 /** The first Service address and the node's Pod-side address are ones a Pod calls the API by. */
-function withServiceIp(addresses: ApiAddresses, services: string, podCidr: string): ApiAddresses {
+export function servingNames(addresses: ApiAddresses, services: string, podCidr: string): ApiAddresses {
   const first = (range: string): string =>
     formatRange({ base: parseRange(range).base + 1, bits: 32 }).split('/')[0] ?? '';
   return { ...addresses, ipAddresses: [...addresses.ipAddresses, first(services), first(podCidr)] };
@@ -128,7 +128,7 @@ export async function admitNode(
   const podCidr = podCidrOf(ranges.pods, record.podIndex);
   const [peer, serving] = await Promise.all([
     issuePeer(crypto, trust, request.nodeName),
-    issueServing(crypto, trust, request.nodeName, withServiceIp(request.apiAddresses, ranges.services, podCidr)),
+    issueServing(crypto, trust, request.nodeName, servingNames(request.apiAddresses, ranges.services, podCidr)),
   ]);
   await addMember(options.clock, membership, request.nodeName, request.peerAddress);
   const { addresses } = membership.status();

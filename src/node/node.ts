@@ -26,6 +26,7 @@ import { createApiEndpoint, type ApiEndpoints } from './api-endpoints.ts';
 import { beBorn, type Life } from './birth.ts';
 import type { NodeConfig } from './config.ts';
 import { createDuties, type LeaderDuties } from './duties.ts';
+import { CONSENSUS_DIRECTORY } from './rebuild.ts';
 import { clusterRoutes } from './routes.ts';
 import { VERSION, versionInfo } from './version.ts';
 
@@ -101,6 +102,7 @@ interface Parts {
   endpoint: ApiEndpoints;
 }
 
+const BACKUP_CONFIRM_MS = 5000;
 const READY_LAG_MAX_ENTRIES = 1000;
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
@@ -141,7 +143,7 @@ export function createNode(options: NodeOptions): Node {
     });
     const replica = await createReplica({
       ports,
-      directory: 'consensus',
+      directory: CONSENSUS_DIRECTORY,
       clusterId: identity.clusterId,
       self: config.name,
       peers: wire,
@@ -258,6 +260,10 @@ export function createNode(options: NodeOptions): Node {
       wire,
       status,
       actors: () => [...duties.listActors(), ...kubelet.listActors()].map((actor) => ({ node: config.name, ...actor })),
+      name: config.name,
+      clusterId: identity.clusterId,
+      store: () => replica.store,
+      confirm: () => replica.confirm({ type: 'linearizable' }, { deadlineMs: BACKUP_CONFIRM_MS }),
       removeContainers: () => kubelet.removeContainers().then(() => ports.dataplane.removeAll()),
     });
     const apiServer = createApiServer({
@@ -340,7 +346,8 @@ export function createNode(options: NodeOptions): Node {
   }
 
   function unreadyReason(replica: Replica): string | undefined {
-    const { leader, commitIndex, appliedIndex, voters, learners, removed } = replica.status();
+    const { leader, commitIndex, appliedIndex, voters, learners, removed, diverged, alarms } = replica.status();
+    if (diverged) return alarms[0] ?? 'the state of this node is in doubt';
     if (leader === undefined) return 'no leader is known';
     if (commitIndex - appliedIndex > READY_LAG_MAX_ENTRIES) return `${commitIndex - appliedIndex} entries behind`;
     if (removed.includes(config.name)) return 'removed from the cluster';

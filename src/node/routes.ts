@@ -4,6 +4,7 @@
  *   POST join               a new node, with the token's secret; forwarded to the leader
  *   GET  status             this node, for system:masters
  *   POST members            promote, demote, remove, transfer; for system:masters, forwarded to the leader
+ *   GET  snapshot           a backup of the whole state, secrets included; for system:masters
  *   GET  actors             live actors, for system:masters
  *   POST client-certificate a certificate for clients of the peer links, for system:masters
  *   POST remove-containers  the operator takes the cluster down, for system:masters
@@ -19,6 +20,8 @@ import type { Ports } from '#src/ports/ports.ts';
 import type { Identity } from '#src/registry/client.ts';
 import type { Membership } from '#src/replica/membership.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
+import type { Store } from '#src/store/store.ts';
+import { backupChunks } from './backup.ts';
 import type { Wire } from '#src/wire/wire.ts';
 
 const PREFIX = '/cluster/v1/';
@@ -26,6 +29,8 @@ const BODY = { bytesMax: 64 * 1024, timeoutMs: 5000 };
 const JOIN_TIMEOUT_MS = 15_000;
 const JOIN_METHOD = 'cluster.join';
 const MEMBERS_METHOD = 'cluster.members';
+/** Between two chunks of 1 MiB. */
+const BACKUP_REST_MS = 5;
 const LEADER_ATTEMPTS_MAX = 20;
 const LEADER_PAUSE_MS = 100;
 const ADDRESS_METHOD = 'cluster.address';
@@ -39,6 +44,11 @@ interface RouteOptions {
   status: () => unknown;
   actors: () => unknown[];
   removeContainers: () => Promise<void>;
+  name: string;
+  clusterId: string;
+  store: () => Store;
+  /** Resolves when the local state holds all that was acknowledged before. */
+  confirm: () => Promise<unknown>;
 }
 
 interface Answer {
@@ -150,12 +160,45 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
     return { status, body: { code: error.code, message: error.message } };
   }
 
+  /** As fast as the client takes it, with rests, so that heartbeats are on time. */
+  async function sendBackup(response: HttpResponse): Promise<void> {
+    const { term, voters } = membership.status();
+    const facts = {
+      clusterId: options.clusterId,
+      node: options.name,
+      takenAtMs: ports.clock.wallMs(),
+      term,
+      voters,
+      keys,
+    };
+    const rest = (): Promise<void> => new Promise((resolve) => ports.clock.after(BACKUP_REST_MS, resolve));
+    try {
+      // Everything acknowledged before this request is in it.
+      await options.confirm();
+    } catch (error) {
+      const { status, body } = refusal(error);
+      response.head(status, { 'content-type': 'application/json' });
+      response.end(new TextEncoder().encode(JSON.stringify(body)));
+      return;
+    }
+    response.head(200, { 'content-type': 'application/octet-stream' });
+    for await (const chunk of backupChunks(options.store(), facts, rest)) {
+      if (response.closed) return;
+      if (!response.write(chunk)) await response.drained();
+    }
+    response.end();
+  }
+
   async function serve(
     request: HttpRequest,
     response: HttpResponse,
     route: string,
     identity: Identity | undefined,
   ): Promise<void> {
+    if (request.method === 'GET' && route === 'snapshot' && identity?.groups.includes('system:masters')) {
+      await sendBackup(response);
+      return;
+    }
     let result: Answer | 'ca';
     try {
       result = await answer(request, route, identity);

@@ -57,6 +57,13 @@ export function isJoint(configuration: Configuration): boolean {
   return configuration.votersOutgoing.length > 0;
 }
 
+/** How many voters a joint configuration takes in and leaves out; 0 when it is none. */
+export function changedVoters({ voters, votersOutgoing }: Configuration): number {
+  if (votersOutgoing.length === 0) return 0;
+  const added = voters.filter((id) => !votersOutgoing.includes(id));
+  return added.length + votersOutgoing.filter((id) => !voters.includes(id)).length;
+}
+
 /** The configuration that ends a joint one. */
 export function leaveJoint(configuration: Configuration): Configuration {
   const next = { ...configuration, votersOutgoing: [] };

@@ -47,6 +47,8 @@ export const RAFT_MUTATIONS = [
   'no-probe-after-loss',
   /** A damaged member votes. */
   'damaged-member-votes',
+  /** A damaged member takes for committed what the leader believes it to have. */
+  'damaged-member-believes-heartbeat',
   /** A lease does not end. */
   'lease-for-ever',
   /** A lease survives the handing over of leadership. */

@@ -60,11 +60,12 @@ export function accept(progress: Progress, index: number): boolean {
   return isNews;
 }
 
-/** The member has lost entries that it had acknowledged, all behind `agreeIndex`. */
-export function forget(progress: Progress, agreeIndex: number): void {
-  if (progress.replication.state === 'snapshot' || agreeIndex >= progress.matchIndex) return;
+/** The member has lost entries that it had acknowledged, all behind `agreeIndex`. Whether that was news. */
+export function forget(progress: Progress, agreeIndex: number): boolean {
+  if (progress.replication.state === 'snapshot' || agreeIndex >= progress.matchIndex) return false;
   progress.matchIndex = agreeIndex;
   becomeProbe(progress);
+  return true;
 }
 
 /** A refused append; false when the refusal is older than what is known since. */

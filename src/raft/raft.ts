@@ -4,11 +4,12 @@
  * socket, file, clock or randomness of its own.
  * Owns: term, vote, log, roles, what each member has. Imports: std.
  * Never: what an entry's data means, how messages travel, when a disk has synced (it is told).
- * Read next: types.ts (what crosses the border), log.ts, replication.ts and progress.ts (what members
+ * Read next: types.ts and options.ts (what crosses the border), log.ts, replication.ts and progress.ts (what members
  * are sent), reads.ts, writes.ts, configuration.ts, invariants.ts (what must hold), docs/life-of-a-failover.md.
  */
 import { assert } from '#src/std/assert.ts';
 import {
+  changedVoters,
   decodeConfiguration,
   encodeConfiguration,
   hasQuorum,
@@ -22,94 +23,22 @@ import {
 } from './configuration.ts';
 import { checkState } from './invariants.ts';
 import { RaftLog } from './log.ts';
+import { ELECTION_STRETCH_MAX, type Proposal, type RaftConfig, type RaftOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
 import type { RaftMark } from './marks.ts';
 import type { RaftMutation } from './mutations.ts';
 import { accept, becomeProbe, type Progress } from './progress.ts';
 import { ReadRounds, type ReadRequest } from './reads.ts';
 import { Replication } from './replication.ts';
-import type {
-  Configuration,
-  ConfigurationChange,
-  Entry,
-  HardState,
-  Message,
-  NodeId,
-  Ready,
-  Role,
-  SnapshotMeta,
-} from './types.ts';
+import type { Configuration, ConfigurationChange, Entry, Message, NodeId, Ready, Role, SnapshotMeta } from './types.ts';
 import { Writes } from './writes.ts';
-
-export interface RaftConfig {
-  /** Ticks of silence before an election; each wait is drawn from [n, 2n). */
-  electionTimeoutTicks: number;
-  heartbeatTicks: number;
-  /** Bytes of entry data in one append; one entry may exceed it. */
-  appendBytesMax: number;
-  inflightMessagesMax: number;
-  inflightBytesMax: number;
-  /** Proposals are refused above this many bytes not yet committed. */
-  uncommittedBytesMax: number;
-  /**
-   * How reads are confirmed: by a round of heartbeats, or under the leader's lease (thesis §6.4.1), which rests on
-   * clocks that run at about the same speed. All members must agree: with 'lease' a restarted one refuses votes
-   * for an election timeout, since it does not know whom it had heard of. The caller tells the time (`passTime`).
-   */
-  readMode?: 'index' | 'lease';
-  /** Of a lease, from the sending of the heartbeat that a quorum confirmed; below the shortest election timeout. */
-  leaseMs?: number;
-  mutations?: ReadonlySet<RaftMutation>;
-}
-
-/** A slow disk or network may lengthen the election timeout up to this many times the configured one. */
-export const ELECTION_STRETCH_MAX = 4;
-
-export const RAFT_DEFAULTS: RaftConfig = {
-  electionTimeoutTicks: 10,
-  heartbeatTicks: 1,
-  appendBytesMax: 1024 * 1024,
-  inflightMessagesMax: 256,
-  inflightBytesMax: 32 * 1024 * 1024,
-  uncommittedBytesMax: 64 * 1024 * 1024,
-};
-
-export interface RaftOptions {
-  id: NodeId;
-  config: RaftConfig;
-  /** Uniform integer in [0, bound); for election timeouts. */
-  randomBelow: (bound: number) => number;
-  recovered: {
-    hardState: HardState | undefined;
-    snapshot: SnapshotMeta | undefined;
-    entries: Entry[];
-    /** Entries up to here may have been acknowledged by this member, and its disk has lost some (see `impaired`). */
-    repairTo?: number | undefined;
-  };
-  /** For the simulator's coverage. */
-  mark?: ((mark: RaftMark) => void) | undefined;
-}
-
-export type Proposal =
-  | { accepted: true; firstIndex: number; term: number }
-  | {
-      accepted: false;
-      reason: 'notLeader' | 'transferring' | 'overloaded' | 'changeInFlight' | 'termNotCommitted';
-      leader: NodeId | undefined;
-    };
-
-/** What a cluster's first node writes before its first start: one committed entry with the configuration. */
-export function bootstrapState(configuration: Configuration): { hardState: HardState; entries: Entry[] } {
-  return {
-    hardState: { currentTerm: 1, votedFor: undefined, commitIndex: 1 },
-    entries: [{ index: 1, term: 1, type: 'configuration', data: encodeConfiguration(configuration) }],
-  };
-}
 
 /** Read ids of one incarnation, and how many incarnations are told apart: together below 2^53. */
 const READ_IDS = 2 ** 32;
 const READ_BASES = 2 ** 20;
 
+export { bootstrapState, ELECTION_STRETCH_MAX, RAFT_DEFAULTS } from './options.ts';
+export type { Proposal, RaftConfig, RaftOptions } from './options.ts';
 export type { RaftMutation } from './mutations.ts';
 export { RAFT_MUTATIONS } from './mutations.ts';
 
@@ -189,13 +118,16 @@ export class Raft {
       limits: this.config,
       outbox: this.#outbox,
       office: this,
+      mark: this.#mark,
       mutations: options.config.mutations,
     });
     this.currentTerm = Math.max(hardState?.currentTerm ?? 0, this.log.lastTerm);
     this.votedFor = hardState?.currentTerm === this.currentTerm ? hardState.votedFor : undefined;
     this.appliedIndex = snapshot?.index ?? 0;
     this.handedIndex = this.appliedIndex;
-    this.commitIndex = Math.min(this.log.lastIndex, Math.max(this.appliedIndex, hardState?.commitIndex ?? 0));
+    // A disk that has lost entries may hold what they had replaced: the leader says anew what is committed.
+    const storedCommit = this.#repairTo > this.appliedIndex ? 0 : (hardState?.commitIndex ?? 0);
+    this.commitIndex = Math.min(this.log.lastIndex, Math.max(this.appliedIndex, storedCommit));
     this.#resetElection();
     checkState(this);
   }
@@ -223,7 +155,8 @@ export class Raft {
    * What this member had acknowledged up to `repairTo` is not all on its disk any more (reference/raft.md A3.18).
    * Until the leader has refilled it, it neither votes nor stands: every election then needs a majority of the
    * others, and that has met each majority which ever committed an entry in somebody else than this member.
-   * What it writes meanwhile is durable and counts as any other's.
+   * What it writes meanwhile is durable and counts as any other's. Its stored term and vote have to be whole
+   * (they are kept twice): only they keep it from voting again, once refilled, in a term in which it has voted.
    */
   get impaired(): boolean {
     return this.commitIndex < this.#repairTo;
@@ -307,7 +240,9 @@ export class Raft {
         break;
       case 'heartbeat':
         this.#followLeader(from);
-        this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
+        // What the leader knows of our log may be what the disk has lost: then only an append that fits vouches for it.
+        if (!this.impaired || this.#has('damaged-member-believes-heartbeat'))
+          this.#commitTo(Math.min(message.commitIndex, this.log.lastIndex));
         this.#outbox.send(from, { type: 'heartbeatReply', term: this.currentTerm, context: message.context });
         // The leader may believe that we have everything, and then nothing would be sent.
         if (this.impaired) this.#refuseFrom(from, this.log.lastIndex);
@@ -327,6 +262,7 @@ export class Raft {
           this.#outbox.confirmRead({ id: message.id % READ_IDS, index: message.index });
         else if (message.id >= this.#readBase && message.id < this.#readBase + READ_IDS)
           this.#outbox.confirmRead({ id: message.id - this.#readBase, index: message.index });
+        else this.#mark('raft: answer to a read of an earlier life ignored');
         break;
     }
     checkState(this);
@@ -339,6 +275,7 @@ export class Raft {
     let bytes = 0;
     for (const item of data) bytes += item.length;
     if (this.#uncommittedBytes > 0 && this.#uncommittedBytes + bytes > this.config.uncommittedBytesMax) {
+      this.#mark('raft: proposal refused above the uncommitted bytes');
       return { accepted: false, reason: 'overloaded', leader: this.id };
     }
     const firstIndex = this.log.lastIndex + 1;
@@ -353,12 +290,17 @@ export class Raft {
     if (this.role !== 'leader') return { accepted: false, reason: 'notLeader', leader: this.leader };
     if (this.#transferee !== undefined) return { accepted: false, reason: 'transferring', leader: this.id };
     const careless = this.#has('change-before-commit') && !isJoint(this.configuration);
-    if (this.commitIndex < this.#termStartIndex && !careless)
+    if (this.commitIndex < this.#termStartIndex && !careless) {
+      this.#mark('raft: change refused before an entry of the term is committed');
       return { accepted: false, reason: 'termNotCommitted', leader: this.id };
+    }
     if ((!careless && this.log.configurationIndex > this.commitIndex) || isJoint(this.configuration)) {
+      this.#mark('raft: change refused while another is under way');
       return { accepted: false, reason: 'changeInFlight', leader: this.id };
     }
-    return this.#appendConfiguration(nextConfiguration(this.configuration, change));
+    const next = nextConfiguration(this.configuration, change);
+    if (changedVoters(next) > 1) this.#mark('raft: several voters changed at once');
+    return this.#appendConfiguration(next);
   }
 
   /** Ask for a ReadIndex; false: no leader is known, ask again later. Use a fresh id, below 2^32, for every attempt. */
@@ -415,6 +357,7 @@ export class Raft {
     // It may be older than what we have by now (etcd #18055); what our log holds we only learn to be committed.
     if (this.log.matches(meta.index, meta.term)) this.#commitTo(meta.index);
     if (meta.index > this.commitIndex || this.#has('stale-snapshot-installed')) return true;
+    this.#mark('raft: snapshot offered but superseded');
     this.#reply(from, { rejected: false, index: this.commitIndex });
     return false;
   }
@@ -422,10 +365,14 @@ export class Raft {
   /** A received snapshot is durable and restored. */
   snapshotInstalled(from: NodeId, meta: SnapshotMeta): void {
     if (meta.index > this.commitIndex || this.#has('stale-snapshot-installed')) {
+      const fits = this.log.matches(meta.index, meta.term);
+      if (!fits && this.log.lastIndex > meta.index) this.#mark('raft: log replaced by an installed snapshot');
       this.log.restore(meta);
+      if (!fits) this.#writes.cutFrom(meta.index + 1, this.log);
       this.#unstable = this.#unstable.filter(
         (entry) => this.log.matches(entry.index, entry.term) && entry.index > meta.index,
       );
+      if (this.impaired && meta.index >= this.#repairTo) this.#mark('raft: damaged member refilled');
       this.commitIndex = meta.index;
       this.handedIndex = meta.index;
       this.appliedIndex = meta.index;
@@ -514,6 +461,7 @@ export class Raft {
     }
     if (message.term === this.currentTerm) return true;
     if (message.type === 'append' || message.type === 'heartbeat') {
+      this.#mark('raft: leader of an older term refused');
       // A leader of an old term learns of the newer one from this answer, and a member that pre-vote
       // keeps from raising others' terms does not stay cut off.
       this.#outbox.sendAfterPersist(from, {
@@ -553,6 +501,7 @@ export class Raft {
     this.#outbox.dropSnapshots();
     this.#votes.clear();
     this.#transferee = undefined;
+    if (this.#reads.areWaiting) this.#mark('raft: read dropped with the leadership');
     this.#reads.reset();
     this.#resetElection();
   }
@@ -597,6 +546,7 @@ export class Raft {
       this.#resetElection();
       // Our own vote counts when it is on disk (see `persisted`).
     }
+    if (!isVoter(this.configuration, this.id)) this.#mark('raft: stood though no voter by its newest configuration');
     const preVote = kind === 'pre';
     for (const to of membersOf(this.configuration)) {
       if (to === this.id || !isVoter(this.configuration, to)) continue;
@@ -614,6 +564,7 @@ export class Raft {
 
   #onVote(from: NodeId, message: Message & { type: 'vote' }): void {
     const fits = this.#has('vote-for-shorter-log') || this.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    if (!fits) this.#mark('raft: vote refused to a shorter log');
     const upToDate = fits && this.#mayVote(message);
     if (message.preVote) {
       const granted = upToDate && message.term > this.currentTerm && !this.hearsLeader;
@@ -629,6 +580,7 @@ export class Raft {
     const free = this.votedFor === from || (this.votedFor === undefined && this.leader === undefined);
     const granted = free && upToDate;
     if (granted) {
+      if (!isVoter(this.configuration, this.id)) this.#mark('raft: vote of a member that is no voter by its own log');
       if (this.votedFor !== from) this.#hardStateDirty = true;
       this.votedFor = from;
       this.#resetElection();
@@ -643,7 +595,9 @@ export class Raft {
     if (this.#has('learner-refuses-vote') && !isVoter(this.configuration, this.id)) return false;
     if (this.impaired) this.#mark('raft: no vote of a damaged member');
     // A leader that hands over has given up its lease.
-    return !this.impaired && (this.#tick >= this.#promisedTick || transfer);
+    const isFree = this.#tick >= this.#promisedTick || transfer;
+    if (!isFree) this.#mark('raft: no vote while a lease may be held');
+    return !this.impaired && isFree;
   }
 
   #onVoteReply(from: NodeId, message: Message & { type: 'voteReply' }): void {
@@ -659,11 +613,13 @@ export class Raft {
       if (this.role === 'preCandidate') this.#campaign('real');
       else if (this.role === 'candidate') this.#becomeLeader();
     } else if (isLost(this.configuration, (id) => this.#votes.get(id) === false)) {
+      this.#mark('raft: election lost');
       this.#becomeFollower(this.currentTerm, undefined);
     }
   }
 
   #becomeLeader(): void {
+    if (isJoint(this.configuration)) this.#mark('raft: elected in a joint configuration');
     this.role = 'leader';
     this.leader = this.id;
     this.#heartbeatElapsed = 0;
@@ -693,13 +649,17 @@ export class Raft {
     }
     if (this.#transferee !== undefined) {
       this.#transferElapsed += 1;
-      if (this.#transferElapsed >= this.#electionTicks) this.#transferee = undefined;
+      if (this.#transferElapsed >= this.#electionTicks) {
+        this.#mark('raft: transfer timed out');
+        this.#transferee = undefined;
+      }
     }
   }
 
   #finishTransfer(to: NodeId): void {
     if (this.progress.get(to)?.matchIndex === this.log.lastIndex || this.#has('transfer-to-laggard'))
       this.#outbox.send(to, { type: 'timeoutNow', term: this.currentTerm });
+    else this.#mark('raft: transfer waited for the heir');
   }
 
   // ── replication ─────────────────────────────────────────────────────────────────────────────
@@ -725,7 +685,11 @@ export class Raft {
   }
 
   #sendAppends(): void {
-    if (this.#holdsLease()) this.#answerReads(this.commitIndex, this.#reads.takeNext());
+    if (this.#holdsLease()) {
+      const requests = this.#reads.takeNext();
+      if (requests.length > 0) this.#mark('raft: read answered under a lease');
+      this.#answerReads(this.commitIndex, requests);
+    }
     if (this.#reads.begin(this.commitIndex, this.#nowMs)) {
       this.#heartbeatDue = true;
       this.#confirmReads();
@@ -768,8 +732,10 @@ export class Raft {
       const at = fresh[0]?.index ?? 0;
       if (at <= this.log.lastIndex) {
         this.#mark('raft: entries cut by another leader');
+        if (this.log.configurationIndex >= at) this.#mark('raft: configuration rolled back with the log');
         this.log.truncateFrom(at, this.commitIndex);
-        if (!this.#has('append-aba')) this.#writes.cutFrom(at, this.log);
+        if (!this.#has('append-aba') && this.#writes.cutFrom(at, this.log))
+          this.#mark('raft: write overtaken by a cut');
         this.#unstable = this.#unstable.filter((entry) => entry.index < at);
       }
       this.log.append(fresh);
@@ -777,6 +743,8 @@ export class Raft {
       if (this.#has('ack-before-sync')) this.log.persistedIndex = this.log.lastIndex;
     }
     const lastNew = Math.max(this.commitIndex, prevIndex + message.entries.length);
+    if (firstNew < 0 && message.entries.length > 0 && lastNew < this.log.lastIndex)
+      this.#mark('raft: late append cut nothing');
     this.#commitTo(Math.min(message.commitIndex, lastNew));
     this.#reply(from, { rejected: false, index: lastNew });
   }
@@ -824,14 +792,24 @@ export class Raft {
     // Count replicas only for entries of our own term: an older entry on a majority can still be
     // overwritten (Raft §5.4.2, figure 8).
     const ownTerm = this.log.termAt(index) === this.currentTerm || this.#has('commit-old-term-by-counting');
-    if (index > this.commitIndex && ownTerm) this.#commitTo(index);
+    if (index <= this.commitIndex) return;
+    if (!ownTerm) {
+      this.#mark('raft: commit withheld from an entry of an older term');
+      return;
+    }
+    if (this.log.termAt(this.commitIndex + 1) !== this.currentTerm)
+      this.#mark('raft: entry of an older term committed through a newer one');
+    if (index > this.log.persistedIndex) this.#mark('raft: committed before the own disk had it');
+    this.#commitTo(index);
   }
 
   #commitTo(index: number): void {
     if (index <= this.commitIndex) return;
     assert(index <= this.log.lastIndex, `commit ${index} is past the log end ${this.log.lastIndex}`);
     const before = this.commitIndex;
+    const wasImpaired = this.impaired;
     this.commitIndex = index;
+    if (wasImpaired && !this.impaired) this.#mark('raft: damaged member refilled');
     if (this.role !== 'leader') return;
     for (let at = before + 1; at <= index; at += 1) this.#uncommittedBytes -= this.log.entryAt(at)?.data.length ?? 0;
     this.#uncommittedBytes = Math.max(0, this.#uncommittedBytes);
@@ -844,6 +822,7 @@ export class Raft {
 
   /** A leader that removed itself: the members learn of the commit, then someone else leads. */
   #leaveOffice(): void {
+    this.#mark('raft: leader removed itself');
     this.#replication.sendToAll();
     const heir = this.configuration.voters.find((id) => this.progress.get(id)?.matchIndex === this.log.lastIndex);
     if (heir !== undefined) this.#outbox.send(heir, { type: 'timeoutNow', term: this.currentTerm });
@@ -854,6 +833,7 @@ export class Raft {
 
   #takeRead(from: NodeId, id: number): void {
     const termCommitted = this.commitIndex >= this.#termStartIndex || this.#has('read-before-noop');
+    if (!termCommitted) this.#mark('raft: read waited for an entry of the term');
     this.#reads.take({ from, id }, { termCommitted });
   }
 

@@ -30,6 +30,10 @@ export class ReadRounds {
   /** A quorum had heard of this leader in answer to what was sent then. */
   #confirmedAtMs = -Infinity;
 
+  get areWaiting(): boolean {
+    return this.#pending > 0;
+  }
+
   /** A new office, or none: who waits asks again. */
   reset(): void {
     this.context = 0;

@@ -2,6 +2,7 @@
 import { membersOf } from './configuration.ts';
 import type { RaftLog } from './log.ts';
 import type { Outbox } from './outbox.ts';
+import type { RaftMark } from './marks.ts';
 import type { RaftMutation } from './mutations.ts';
 import { becomeProbe, forget, mayReceive, newProgress, reject, type Progress } from './progress.ts';
 import type { Message, NodeId } from './types.ts';
@@ -27,6 +28,7 @@ export class Replication {
   readonly #limits: ReplicationLimits;
   readonly #outbox: Outbox;
   readonly #office: Office;
+  readonly #mark: (mark: RaftMark) => void;
   readonly #mutations: ReadonlySet<RaftMutation> | undefined;
 
   constructor(options: {
@@ -34,8 +36,10 @@ export class Replication {
     limits: ReplicationLimits;
     outbox: Outbox;
     office: Office;
+    mark: (mark: RaftMark) => void;
     mutations?: ReadonlySet<RaftMutation> | undefined;
   }) {
+    this.#mark = options.mark;
     this.#mutations = options.mutations;
     this.#log = options.log;
     this.#limits = options.limits;
@@ -78,6 +82,7 @@ export class Replication {
       const prevTerm = log.termAt(nextIndex - 1);
       if (prevTerm === undefined || nextIndex < log.firstIndex) {
         progress.replication = { state: 'snapshot', pendingIndex: log.firstIndex - 1 };
+        this.#mark('raft: snapshot wanted by a member');
         this.#outbox.wantSnapshot(to);
         return;
       }
@@ -96,15 +101,20 @@ export class Replication {
       }
       if (entries.length === 0) return;
     }
+    if (progress.replication.state === 'replicate' && progress.nextIndex <= log.lastIndex)
+      this.#mark('raft: append paused by a full window');
   }
 
   /** The member has refused an append: begin again where the logs may agree. */
   refused(from: NodeId, progress: Progress, message: Message & { type: 'appendReply' }): void {
     // Skip whole terms that the two logs cannot share (Raft §5.3, last paragraphs).
     const agree = this.#log.lastIndexOfTermAtMost(message.hintIndex, message.hintTerm);
-    if (message.impaired === true) forget(progress, agree);
-    if (reject(progress, message.index, agree)) this.send(from, progress);
-    else if (message.impaired === true) this.send(from, progress);
+    if (message.impaired === true && forget(progress, agree))
+      this.#mark('raft: leader forgot what a damaged member had');
+    if (reject(progress, message.index, agree)) {
+      this.#mark('raft: append refused, and probed further back');
+      this.send(from, progress);
+    } else if (message.impaired === true) this.send(from, progress);
   }
 
   /** A lost message or answer must not pause a member for ever: whoever hears us is sent to again. */
@@ -122,6 +132,7 @@ export class Replication {
       becomeProbe(progress);
       progress.nextIndex = Math.max(progress.nextIndex, pendingIndex + 1);
     } else {
+      this.#mark('raft: snapshot transfer failed');
       // Not at once: to a member that is down that would be a busy loop.
       progress.replication = { state: 'probe', sent: true };
     }
@@ -136,7 +147,10 @@ export class Replication {
     if (progress.matchIndex === prevIndex) return;
     const prevTerm = this.#log.termAt(prevIndex);
     if (prevTerm === undefined) becomeProbe(progress);
-    else this.#sendAppend(to, { prevIndex, prevTerm, entries: [] });
+    else {
+      this.#mark('raft: probe after a loss');
+      this.#sendAppend(to, { prevIndex, prevTerm, entries: [] });
+    }
   }
 
   #sendAppend(to: NodeId, what: Pick<Message & { type: 'append' }, 'prevIndex' | 'prevTerm' | 'entries'>): void {

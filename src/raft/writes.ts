@@ -31,9 +31,14 @@ export class Writes {
     return ownVoteTerm;
   }
 
-  /** The log was cut here: what is under way vouches only for what is before it, even if the same entry comes back (A3.15). */
-  cutFrom(index: number, log: RaftLog): void {
+  /**
+   * The log was cut here: what is under way vouches only for what is before it, even if the same entry comes back
+   * (A3.15). Whether a write was concerned.
+   */
+  cutFrom(index: number, log: RaftLog): boolean {
     const last = { index: index - 1, term: log.termAt(index - 1) ?? 0 };
-    for (const write of this.#underWay) if (write.last && write.last.index >= index) write.last = last;
+    const overtaken = this.#underWay.filter((write) => write.last && write.last.index >= index);
+    for (const write of overtaken) write.last = last;
+    return overtaken.length > 0;
   }
 }

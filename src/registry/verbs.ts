@@ -29,6 +29,8 @@ export interface Place {
 
 export interface Verbs {
   readonly identity: Identity;
+  /** Ms since a quorum last confirmed the local state, which reads at resourceVersion=0 are served from; undefined: never. */
+  stateAgeMs(): number | undefined;
   /** @throws ApiError 403 unless this identity may. */
   require(
     kind: Kind,
@@ -86,6 +88,7 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
   return {
     identity,
     require,
+    stateAgeMs: () => core.reader.ageMs(),
     plannerOf,
     async get(kind, place) {
       requireVerb(kind, 'get');

@@ -25,6 +25,7 @@ export class Applier {
   #at = 0;
   #appliedIndex: number;
   #running = false;
+  #paused = false;
   #stopped = false;
 
   constructor(options: { clock: Clock; store: Store; appliedIndex: number; events: ApplierEvents }) {
@@ -50,7 +51,7 @@ export class Applier {
       // What an installed snapshot covers already may still come from before.
       if (entry.index > this.#appliedIndex) this.#queue.push(entry);
     }
-    if (!this.#running) this.#slice();
+    if (!this.#running && !this.#paused) this.#slice();
   }
 
   /** The store was replaced by a snapshot up to this index. */
@@ -60,13 +61,23 @@ export class Applier {
     this.#appliedIndex = index;
   }
 
+  /** Apply nothing until `resume`; entries wait. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#running) this.#slice();
+  }
+
   stop(): void {
     this.#stopped = true;
   }
 
   #slice(): void {
     this.#running = false;
-    if (this.#stopped || this.#at >= this.#queue.length) return;
+    if (this.#stopped || this.#paused || this.#at >= this.#queue.length) return;
     const started = this.#clock.monotonicMs();
     const items: AppliedItem[] = [];
     const first = this.#at;

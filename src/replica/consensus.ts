@@ -9,6 +9,7 @@ import type { Entry, Message, NodeId, Ready } from '#src/raft/types.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { Wal } from '#src/wal/wal.ts';
+import type { ReplicaMark } from './marks.ts';
 import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { Ticker } from './ticker.ts';
@@ -19,6 +20,12 @@ const DISK_FULL_PAUSE_MS = 200;
 
 /** News of the commit index alone wait this long for entries to travel with, unless the member waits for them. */
 const NOTICE_DELAY_MS = 2;
+const NOTICE_REST_MS = 0.1;
+/** A read under a lease is asked again when this process stood still longer in one turn. */
+const LEASE_PAUSE_MS_MAX = 20;
+/** The election timeout has room for this many of the slowest write of late. */
+const SYNCS_IN_ELECTION = 4;
+const SLOW_SYNC_FORGOTTEN_MS = 10_000;
 
 export interface ConsensusEvents {
   committed(entries: Entry[]): void;
@@ -45,6 +52,12 @@ export class Consensus {
   readonly #events: ConsensusEvents;
   readonly #ticker: Ticker;
   #pumping = false;
+  /** When the core was told the time last. */
+  #toldMs = -Infinity;
+  /** The slowest write of late, halved by and by. */
+  #slowestSyncMs = 0;
+  #slowestNotedMs = 0;
+  #electionTicks: number;
   #stopped = false;
   /** When each write under way began, monotonic ms, oldest first. */
   #writes: number[] = [];
@@ -61,6 +74,10 @@ export class Consensus {
   #awaited = new Map<NodeId, number>();
   #seen = { role: '', term: 0, leader: undefined as NodeId | undefined };
 
+  /** The mutation disk-hang-ignored. */
+  readonly #ignoresHang: boolean;
+  readonly #mark: (mark: ReplicaMark) => void;
+
   constructor(options: {
     clock: Clock;
     log: Log;
@@ -69,7 +86,12 @@ export class Consensus {
     peers: Peers;
     settings: ReplicaSettings;
     events: ConsensusEvents;
+    ignoresHang?: boolean;
+    mark?: (mark: ReplicaMark) => void;
   }) {
+    this.#electionTicks = Math.max(1, Math.round(options.settings.electionMs / options.settings.tickMs));
+    this.#ignoresHang = options.ignoresHang === true;
+    this.#mark = options.mark ?? (() => undefined);
     this.#clock = options.clock;
     this.#log = options.log;
     this.#raft = options.raft;
@@ -83,9 +105,12 @@ export class Consensus {
       untilDue: () => this.#raft.ticksUntilDue(),
       busy: () => this.#reads.size > 0 || this.#writes.length > 0 || this.#events.busy(),
       pass: (count) => {
-        if (!this.#pauseForDisk()) this.#guard(() => this.#raft.tick(count));
+        if (this.#pauseForDisk()) return;
+        this.#tellTime();
+        this.#guard(() => this.#raft.tick(count));
       },
       woke: () => {
+        this.#adaptElection();
         this.#expireReads();
         this.#events.ticked();
         this.pump();
@@ -96,6 +121,7 @@ export class Consensus {
       // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
       const received = owned(message as Message);
       if (received.type === 'append' && this.#events.refusesAppends()) return;
+      this.#tellTime();
       this.#ticker.catchUp();
       this.#guard(() => this.#raft.receive(from, received));
       this.pump();
@@ -164,11 +190,47 @@ export class Consensus {
     });
   }
 
+  /** For leases, always right before what they may vouch for. */
+  #tellTime(): void {
+    if (this.#settings.reads !== 'lease') return;
+    this.#toldMs = this.#clock.monotonicMs();
+    this.#raft.passTime(this.#toldMs);
+  }
+
+  /** The clock again, after the lease was judged: this process may have stood still in between (raft.md A3.6). */
+  #pausedSinceTold(): boolean {
+    return this.#settings.reads === 'lease' && this.#clock.monotonicMs() - this.#toldMs > LEASE_PAUSE_MS_MAX;
+  }
+
+  /** Slow syncs, here or at the leader, must not look like a lost leader. The core keeps it within its bounds. */
+  #adaptElection(): void {
+    const now = this.#clock.monotonicMs();
+    if (now - this.#slowestNotedMs > SLOW_SYNC_FORGOTTEN_MS) {
+      this.#slowestSyncMs /= 2;
+      this.#slowestNotedMs = now;
+    }
+    const { electionMs, heartbeatMs, tickMs } = this.#settings;
+    const wantedMs = Math.max(electionMs, heartbeatMs + SYNCS_IN_ELECTION * this.#slowestSyncMs);
+    const ticks = Math.max(1, Math.round(wantedMs / tickMs));
+    if (ticks === this.#electionTicks) return;
+    this.#electionTicks = ticks;
+    this.#mark('replica: election timeout adapted');
+    this.#guard(() => this.#raft.setElectionTimeout(ticks));
+  }
+
   #round(): void {
+    this.#tellTime();
     for (let ready = this.#raft.ready(); ready !== undefined && !this.#stopped; ready = this.#raft.ready()) {
       // Followers write while we do: those messages do not wait for our disk.
       this.#send(ready.messages);
       this.#persist(ready);
+      if (ready.reads.length > 0 && this.#pausedSinceTold()) {
+        this.#mark('replica: lease read refused after a pause');
+        this.#loseReads(
+          ready.reads.map(({ id }) => id),
+          'this process stood still',
+        );
+      }
       for (const { id, index } of ready.reads) {
         this.#reads.get(id)?.resolve(index);
         this.#reads.delete(id);
@@ -208,7 +270,11 @@ export class Consensus {
         this.#clock.after(DISK_FULL_PAUSE_MS, resolve);
       });
     }
-    this.#writes.shift();
+    const syncMs = this.#clock.monotonicMs() - (this.#writes.shift() ?? Infinity);
+    if (syncMs > this.#slowestSyncMs) {
+      this.#slowestSyncMs = syncMs;
+      this.#slowestNotedMs = this.#clock.monotonicMs();
+    }
     if (this.#stopped) return false;
     this.#guard(() => this.#raft.persisted(id));
     this.pump();
@@ -264,7 +330,9 @@ export class Consensus {
         this.#peers.send(to, RAFT_CHANNEL, message);
       }
     }
-    if (nextMs !== Infinity) this.#noticeTimer = this.#clock.after(nextMs, () => this.#sendNotices());
+    // Not below what the sum of times can show: else the timer fires again at the same moment, for ever.
+    if (nextMs === Infinity) return;
+    this.#noticeTimer = this.#clock.after(Math.max(nextMs, NOTICE_REST_MS), () => this.#sendNotices());
   }
 
   #isAwaited(member: NodeId, commitIndex: number): boolean {
@@ -304,9 +372,10 @@ export class Consensus {
 
   /** While the disk hangs there are no ticks: no heartbeats from here, and no candidacy. */
   #pauseForDisk(): boolean {
-    if (!this.diskHangs) return false;
+    if (!this.diskHangs || this.#ignoresHang) return false;
     const { role, currentTerm: term } = this.#raft;
     if (role === 'leader') {
+      this.#mark('replica: leadership given up over a hung disk');
       this.#log.error('the disk hangs; this replica gives up leadership', { term, limitMs: this.#settings.diskHangMs });
       this.#guard(() => this.#raft.stepDown());
       this.pump();

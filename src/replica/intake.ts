@@ -3,6 +3,7 @@ import type { Clock } from '#src/ports/clock.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { Fault } from '#src/std/fault.ts';
 import { BATCH_HEADER_BYTES, encodeCommand, ITEM_HEADER_BYTES, joinItems } from '#src/store/codec.ts';
+import type { CommandVersion } from '#src/store/command.ts';
 import type { ProposalMessage } from './proposals.ts';
 import { ENTRY_BYTES_MAX, UNAPPLIED_BYTES_MAX } from './settings.ts';
 
@@ -15,7 +16,13 @@ export interface IntakeRoute {
   awaits(member: NodeId, index: number): void;
 }
 
-type Taken = { from: NodeId; items: Uint8Array[]; resolve: () => void; reject: (fault: Fault) => void };
+type Taken = {
+  from: NodeId;
+  version: CommandVersion;
+  items: Uint8Array[];
+  resolve: () => void;
+  reject: (fault: Fault) => void;
+};
 
 export class Intake {
   readonly #clock: Clock;
@@ -43,7 +50,7 @@ export class Intake {
     }
     if (message.items.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ from, items: message.items, resolve, reject });
+      this.#waiting.push({ from, version: message.version ?? 1, items: message.items, resolve, reject });
       if (this.#waiting.length === 1) this.#clock.endOfTurn(() => this.#flush());
     });
   }
@@ -70,7 +77,9 @@ export class Intake {
     let bytes = BATCH_HEADER_BYTES;
     for (const taken of waiting) {
       const size = taken.items.reduce((sum, item) => sum + ITEM_HEADER_BYTES + item.length, 0);
-      if (group.length > 0 && bytes + size > ENTRY_BYTES_MAX) {
+      // Versions are kept apart, so that one that must wait holds up nothing else.
+      const fits = bytes + size <= ENTRY_BYTES_MAX && group[0]?.version === taken.version;
+      if (group.length > 0 && !fits) {
         this.#proposeGroup(group);
         group = [];
         bytes = BATCH_HEADER_BYTES;
@@ -83,7 +92,10 @@ export class Intake {
 
   #proposeGroup(group: Taken[]): void {
     const done = this.#propose(
-      joinItems(group.flatMap(({ items }) => items)),
+      joinItems(
+        group.flatMap(({ items }) => items),
+        group[0]?.version,
+      ),
       group.map(({ from }) => from),
     );
     for (const { resolve, reject } of group) {

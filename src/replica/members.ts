@@ -35,8 +35,12 @@ export class Members implements Membership {
   #leads: number | undefined;
   #stopped = false;
 
-  constructor(options: { clock: Clock; route: MembersRoute }) {
+  /** The mutation result-by-index-only. */
+  readonly #ignoresTerm: boolean;
+
+  constructor(options: { clock: Clock; route: MembersRoute; ignoresTerm?: boolean }) {
     this.#clock = options.clock;
+    this.#ignoresTerm = options.ignoresTerm === true;
     this.#route = options.route;
   }
 
@@ -122,7 +126,7 @@ export class Members implements Membership {
       if (entry.type === 'noop') this.#noopTerm = entry.term;
       for (const one of this.#awaited) {
         if (one.index !== entry.index) continue;
-        one.settle(one.term === entry.term ? undefined : lost());
+        one.settle(one.term === entry.term || this.#ignoresTerm ? undefined : lost());
       }
     }
     this.#awaited = this.#awaited.filter(({ index }) => index > appliedIndex);

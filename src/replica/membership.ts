@@ -14,6 +14,8 @@ export interface ReplicaStatus {
   voters: NodeId[];
   learners: NodeId[];
   addresses: Record<NodeId, string>;
+  /** The disk has lost what this member had acknowledged; it neither votes nor stands until the leader has refilled it. */
+  impaired: boolean;
   /** Why the configuration is as it is, and which ids may not come back. */
   reason: string | undefined;
   removed: NodeId[];
@@ -21,6 +23,12 @@ export interface ReplicaStatus {
   progress: Record<NodeId, { matchIndex: number; lastContactMs: number }>;
   /** Monotonic ms since a quorum last confirmed this state (leader: contact; follower: heartbeat). */
   confirmedAgoMs: number | undefined;
+  /** What an operator must know, in words that begin with a stable name; `diverged`: this node's own state is not to be trusted. */
+  alarms: string[];
+  diverged: boolean;
+  /** The cluster's command version, and those this program can apply. */
+  commandVersion: number;
+  commands: { min: number; max: number };
 }
 
 export interface Membership {

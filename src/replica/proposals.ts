@@ -11,18 +11,25 @@ import type { Random } from '#src/ports/random.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { assert } from '#src/std/assert.ts';
 import { Fault, isFault } from '#src/std/fault.ts';
-import { assembleItem, encodeTransactions } from '#src/store/codec.ts';
-import type { Outcome, Transaction, TransactionResult } from '#src/store/command.ts';
+import { assembleItem, encodeTransactions, versionNeeded } from '#src/store/codec.ts';
+import type { CommandVersion, Outcome, Transaction, TransactionResult } from '#src/store/command.ts';
 import type { AppliedItem } from '#src/store/store.ts';
 import type { Proposer } from './proposer.ts';
 import * as limits from './settings.ts';
 
 /** What goes to the leader, by `replica.propose`: encoded items, or a session to open. */
-export type ProposalMessage = { items: Uint8Array[]; open?: string };
+export type ProposalMessage = {
+  items: Uint8Array[];
+  open?: string;
+  /** The highest command version that an item needs; 1 when absent. */
+  version?: CommandVersion;
+};
 
 /** How proposals find the leader; given by the replica. */
 export interface ProposalRoute {
   leader(): { id: NodeId; term: number } | undefined;
+  /** Of the cluster, as applied here. */
+  commandVersion(): number;
   /**
    * Hand over to the leader; resolves when they are in its log, which is no promise.
    * REPLICA_NOT_LEADER, REPLICA_OVERLOADED and WIRE_UNREACHABLE are certain refusals, all else is uncertain.
@@ -34,6 +41,7 @@ export interface ProposalRoute {
 
 type Call = {
   body: Uint8Array;
+  version: CommandVersion;
   /** Transactions in the body. */
   count: number;
   deadlineAt: number;
@@ -48,6 +56,7 @@ type Item = {
   sequence: number;
   calls: Call[];
   bytes: Uint8Array;
+  version: CommandVersion;
   transactions: number;
   progress: { state: 'unsent'; notBefore: number } | { state: 'sent' | 'accepted'; leader: NodeId; term: number };
   /** Times it was handed over and not certainly refused: each may be in a log. */
@@ -80,13 +89,22 @@ export class Proposals implements Proposer {
 
   propose(transactions: Transaction[], options: { deadlineMs: number }): Promise<TransactionResult[]> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
-    return this.proposeEncoded(encodeTransactions(transactions), transactions.length, options);
+    const version = versionNeeded(transactions);
+    return this.proposeEncoded(encodeTransactions(transactions), transactions.length, { ...options, version });
   }
 
-  /** The same for what `encodeTransactions` made, `count` of them; whoever calls has seen that it decodes. */
-  proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]> {
+  /**
+   * The same for what `encodeTransactions` made, `count` of them; whoever calls has seen that it decodes, with nothing
+   * in it above `version` (1 by default).
+   */
+  proposeEncoded(
+    body: Uint8Array,
+    count: number,
+    options: { deadlineMs: number; version?: CommandVersion },
+  ): Promise<TransactionResult[]> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
-    const refusal = this.#refuse(count);
+    const { version = 1 } = options;
+    const refusal = this.#refuse(count) ?? this.#refuseVersion(version);
     if (refusal !== undefined) return Promise.reject(refusal);
     if (body.length > limits.PROPOSAL_BYTES_MAX) {
       const message = `a proposal of ${body.length} bytes is above the limit of ${limits.PROPOSAL_BYTES_MAX}; split it`;
@@ -96,7 +114,7 @@ export class Proposals implements Proposer {
     this.#bytes += body.length;
     const deadlineAt = this.#clock.monotonicMs() + options.deadlineMs;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ body, count, deadlineAt, resolve, reject, settled: false });
+      this.#waiting.push({ body, version, count, deadlineAt, resolve, reject, settled: false });
       this.#flushLater();
     });
   }
@@ -167,6 +185,15 @@ export class Proposals implements Proposer {
     }
   }
 
+  #refuseVersion(version: CommandVersion): Fault | undefined {
+    const cluster = this.#route.commandVersion();
+    if (version <= cluster) return undefined;
+    const message =
+      `a proposal needs command version ${version}, the cluster is at ${cluster}: ` +
+      'not all of its members run a program that knows it';
+    return new Fault('REPLICA_VERSION', message, 'later');
+  }
+
   #refuse(count: number): Fault | undefined {
     if (count > limits.ITEM_TRANSACTIONS_MAX) {
       const message = `${count} transactions in one proposal, the limit is ${limits.ITEM_TRANSACTIONS_MAX}; split it`;
@@ -210,6 +237,7 @@ export class Proposals implements Proposer {
       sequence: 0,
       calls: [],
       bytes: new Uint8Array(0),
+      version: 1,
       transactions: 0,
       progress: { state: 'unsent', notBefore: 0 },
       uncertainAttempts: 0,
@@ -224,12 +252,14 @@ export class Proposals implements Proposer {
       const calls: Call[] = [];
       let bytes = 0;
       let count = 0;
+      let version: CommandVersion = 1;
       for (; taken < this.#waiting.length; taken++) {
         const call = this.#waiting[taken]!;
         const full =
           bytes + call.body.length > limits.ENTRY_BYTES_MAX || count + call.count > limits.ITEM_TRANSACTIONS_MAX;
         if (calls.length > 0 && full) break;
         calls.push(call);
+        if (call.version > version) version = call.version;
         bytes += call.body.length;
         count += call.count;
       }
@@ -240,6 +270,7 @@ export class Proposals implements Proposer {
         sequence,
         calls,
         bytes: assembleItem({ session: session.id, sequence, count, bodies: calls.map(({ body }) => body) }),
+        version,
         transactions: count,
         progress: { state: 'unsent', notBefore: 0 },
         uncertainAttempts: 0,
@@ -261,6 +292,7 @@ export class Proposals implements Proposer {
     const open = items.find(({ sequence }) => sequence === 0);
     const message: ProposalMessage = { items: items.filter((item) => item !== open).map(({ bytes }) => bytes) };
     if (open !== undefined) message.open = open.session;
+    if (items.some(({ version }) => version > 1)) message.version = 2;
     const attempt = items.map((item) => item.progress);
     try {
       await this.#route.send(leader, message);

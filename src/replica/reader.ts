@@ -17,4 +17,6 @@ export interface Reader {
   confirm(freshness: Freshness, options: { deadlineMs: number }): Promise<StoreView>;
   /** The local view at once, of unstated age. */
   local(): StoreView;
+  /** Monotonic ms since a quorum last confirmed the local state, as far as this node knows; undefined: never yet. */
+  ageMs(): number | undefined;
 }

@@ -17,6 +17,7 @@ export interface ReadRoute {
   appliedIndex(): number;
   /** Why this replica cannot serve now, or undefined. */
   notReady(): string | undefined;
+  ageMs(): number | undefined;
 }
 
 type Waiting = {
@@ -42,13 +43,21 @@ export class Reads implements Reader {
   #lastTrouble = 'no round was begun';
   #stopped: Fault | undefined;
 
-  constructor(options: { clock: Clock; route: ReadRoute }) {
+  /** The mutation stale-read. */
+  readonly #guesses: boolean;
+
+  constructor(options: { clock: Clock; route: ReadRoute; guesses?: boolean }) {
     this.#clock = options.clock;
+    this.#guesses = options.guesses === true;
     this.#route = options.route;
   }
 
   local(): StoreView {
     return this.#route.view();
+  }
+
+  ageMs(): number | undefined {
+    return this.#route.ageMs();
   }
 
   confirm(freshness: Freshness, options: { deadlineMs: number }): Promise<StoreView> {
@@ -61,6 +70,7 @@ export class Reads implements Reader {
         new Fault('REPLICA_NOT_READY', 'this node has no state yet; ask another node', 'elsewhere'),
       );
     }
+    if (this.#guesses && freshness.type === 'linearizable') return Promise.resolve(view);
     if (freshness.type === 'atLeast' && view.revision >= freshness.revision) return Promise.resolve(view);
     const deadlineAt = this.#clock.monotonicMs() + options.deadlineMs;
     this.#count++;

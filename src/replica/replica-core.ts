@@ -5,30 +5,43 @@ import type { Ports } from '#src/ports/ports.ts';
 import type { Raft } from '#src/raft/raft.ts';
 import type { ConfigurationChange, Entry, NodeId, SnapshotMeta } from '#src/raft/types.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
-import { encodeCommand } from '#src/store/codec.ts';
+import { encodeCommand, isSetVersion } from '#src/store/codec.ts';
 import type { Transaction, TransactionResult } from '#src/store/command.ts';
 import type { AppliedItem, SnapshotReader, Store } from '#src/store/store.ts';
 import type { StoreView } from '#src/store/view.ts';
 import type { Wal } from '#src/wal/wal.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { Applier } from './applier.ts';
+import { CHECK_CHANNEL, Checks } from './checks.ts';
+import type { CheckMessage } from './checks.ts';
 import { Consensus } from './consensus.ts';
 import { Intake } from './intake.ts';
+import { LeaseClock } from './lease-clock.ts';
+import type { ReplicaMark } from './marks.ts';
 import { Members } from './members.ts';
 import type { ReplicaStatus } from './membership.ts';
 import { Proposals } from './proposals.ts';
 import type { ProposalMessage } from './proposals.ts';
 import type { Freshness } from './reader.ts';
+import { Refill } from './refill.ts';
 import { Reads } from './reads.ts';
-import type { Replica } from './replica.ts';
+import type { Replica, ReplicaMutation } from './replica.ts';
 import { addSample, compactionTarget } from './retention.ts';
 import type { RetentionSample } from './retention.ts';
-import { FORWARD_TIMEOUT_MS, SAMPLE_INTERVAL_MS } from './settings.ts';
+import {
+  FORWARD_TIMEOUT_MS,
+  LEASE_REVOKE_DEADLINE_MS,
+  RELEASE_ASK_TIMEOUT_MS,
+  SAMPLE_INTERVAL_MS,
+} from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { Snapshots } from './snapshots.ts';
 import { statusOf } from './status.ts';
+import { Versions } from './versions.ts';
+import type { Release } from './versions.ts';
 
 const PROPOSE_METHOD = 'replica.propose';
+const RELEASE_METHOD = 'replica.release';
 /** Deadlines and retries are looked at this often. */
 const HOUSEKEEPING_MS = 20;
 /** A disk that hangs must not hold up the end of the process; what is not durable was not promised. */
@@ -37,11 +50,17 @@ const CLOSE_TIMEOUT_MS = 2000;
 export type ReplicaParts = {
   ports: Pick<Ports, 'clock' | 'random' | 'disk' | 'log'>;
   self: NodeId;
+  /** Of the log, inside the disk. */
+  directory: string;
   peers: Peers;
   settings: ReplicaSettings;
   wal: Wal;
   raft: Raft;
   store: Store;
+  /** The log was damaged; what up to here may have been acknowledged is refilled by the leader. */
+  repairTo: number | undefined;
+  mutations: ReadonlySet<ReplicaMutation>;
+  mark: (mark: ReplicaMark) => void;
   onFatal: (fault: Fault) => void;
 };
 
@@ -62,7 +81,19 @@ export class ReplicaCore implements Replica {
   readonly #reads: Reads;
   readonly #snapshots: Snapshots;
   readonly #members: Members;
+  readonly #versions: Versions;
+  readonly #leases: LeaseClock;
+  readonly #checks: Checks;
+  readonly #refill: Refill;
+  readonly #mark: (mark: ReplicaMark) => void;
+  /** What this leader knows of others' states. */
+  #alarm: string | undefined;
+  /** A snapshot is to be taken for a reason other than the log's size. */
+  #snapshotOwed = false;
+  /** When a quorum last confirmed the local state, monotonic ms. */
+  #confirmedAt: number | undefined;
   #stage: 'created' | 'running' | 'stopped' = 'created';
+  #repairTo: number | undefined;
   #samples: RetentionSample[] = [];
   #sampleAt = 0;
   #compactAt = 0;
@@ -71,17 +102,19 @@ export class ReplicaCore implements Replica {
   #addresses: Record<NodeId, string> = {};
 
   constructor(parts: ReplicaParts) {
-    const { ports, peers, settings, raft, store } = parts;
+    const { ports, peers, settings, raft, store, mutations, mark } = parts;
     const { clock } = ports;
     this.store = store;
     this.#self = parts.self;
     this.#clock = clock;
     this.#log = ports.log.scope('replica');
     this.#peers = peers;
+    this.#mark = mark;
     this.#settings = settings;
     this.#raft = raft;
     this.#wal = parts.wal;
     this.#onFatal = parts.onFatal;
+    this.#repairTo = parts.repairTo;
     this.#consensus = new Consensus({
       clock,
       log: this.#log,
@@ -98,6 +131,8 @@ export class ReplicaCore implements Replica {
         refusesAppends: () => this.#snapshots.installing !== undefined,
         fatal: (error) => this.#fatal(error),
       },
+      ignoresHang: mutations.has('disk-hang-ignored'),
+      mark,
     });
     this.#applier = new Applier({
       clock,
@@ -110,6 +145,7 @@ export class ReplicaCore implements Replica {
       random: ports.random,
       route: {
         leader: () => this.#leader(),
+        commandVersion: () => store.commandVersion,
         send: (to, message) => this.#sendProposals(to, message),
         outcomeOf: (session, sequence) => store.outcomeOf(session, sequence),
       },
@@ -129,7 +165,9 @@ export class ReplicaCore implements Replica {
         view: () => store,
         appliedIndex: () => this.#applier.appliedIndex,
         notReady: () => this.#notReady(),
+        ageMs: () => this.ageMs(),
       },
+      guesses: mutations.has('stale-read'),
     });
     this.#snapshots = new Snapshots({
       clock,
@@ -152,12 +190,27 @@ export class ReplicaCore implements Replica {
       route: {
         status: () => this.status(),
         office: () => ({ leads: raft.role === 'leader', term: raft.currentTerm }),
-        changing: () => raft.configuration.votersOutgoing.length > 0,
+        // Also while the end of a change is not committed: the next one would be refused.
+        changing: () => raft.configuration.votersOutgoing.length > 0 || raft.log.configurationIndex > raft.commitIndex,
         change: (change) => this.#change(change),
         transfer: (to) => this.#transfer(to),
         notLeader: () => this.#notLeader(),
       },
+      ignoresTerm: mutations.has('result-by-index-only'),
     });
+    this.#versions = this.#makeVersions();
+    this.#leases = this.#makeLeases(mutations);
+    this.#checks = this.#makeChecks();
+    this.#refill = this.#makeRefill(parts);
+    this.#members.onLeadership((term) => {
+      this.#versions.office(term);
+      this.#leases.office(term);
+      this.#checks.office(term);
+      this.#alarm = undefined;
+    });
+    // Checked by the wire to come from a member of this cluster.
+    peers.onRequest(RELEASE_METHOD, () => Promise.resolve(this.#versions.release()));
+    peers.onMessage(CHECK_CHANNEL, (from, message) => this.#checks.receive(from, message as CheckMessage));
     peers.onRequest(PROPOSE_METHOD, async (from, payload) => {
       if (this.#stage !== 'running') throw this.#notLeader();
       // Checked by the wire to come from a member of this cluster and release.
@@ -210,6 +263,11 @@ export class ReplicaCore implements Replica {
     return this.store;
   }
 
+  ageMs(): number | undefined {
+    this.#noteConfirmed();
+    return this.#confirmedAt === undefined ? undefined : this.#clock.monotonicMs() - this.#confirmedAt;
+  }
+
   status(): ReplicaStatus {
     return statusOf({
       raft: this.#raft,
@@ -217,6 +275,8 @@ export class ReplicaCore implements Replica {
       appliedIndex: this.#applier.appliedIndex,
       tickMs: this.#settings.tickMs,
       stopped: this.#stage !== 'running',
+      ownAlarm: this.#refill.reason,
+      alarm: this.#alarm,
     });
   }
 
@@ -248,6 +308,10 @@ export class ReplicaCore implements Replica {
     return this.#members.transferLeadership(to);
   }
 
+  changeCommandVersion(to: number): Promise<void> {
+    return this.#versions.change(to);
+  }
+
   onLeadership(handle: (term: number | undefined) => void): () => void {
     return this.#members.onLeadership(handle);
   }
@@ -264,9 +328,119 @@ export class ReplicaCore implements Replica {
     else await this.#peers.request(to, PROPOSE_METHOD, message, { timeoutMs: FORWARD_TIMEOUT_MS });
   }
 
+  #makeVersions(): Versions {
+    const ask = async (id: NodeId): Promise<Release> => {
+      if (id === this.#self) return this.#versions.release();
+      return (await this.#peers.request(id, RELEASE_METHOD, null, { timeoutMs: RELEASE_ASK_TIMEOUT_MS })) as Release;
+    };
+    return new Versions({
+      clock: this.#clock,
+      log: this.#log,
+      store: this.store,
+      mark: this.#mark,
+      route: {
+        members: () => this.#memberIds(),
+        ask,
+        propose: (data) => this.#propose(data),
+        appliedIndex: () => this.#applier.appliedIndex,
+        notLeader: () => this.#notLeader(),
+        snapshotSoon: () => {
+          this.#snapshotOwed = true;
+        },
+      },
+    });
+  }
+
+  #makeLeases(mutations: ReadonlySet<ReplicaMutation>): LeaseClock {
+    return new LeaseClock({
+      clock: this.#clock,
+      store: this.store,
+      mark: this.#mark,
+      unfenced: mutations.has('old-leader-revoke'),
+      route: { revoke: (transactions) => this.propose(transactions, { deadlineMs: LEASE_REVOKE_DEADLINE_MS }) },
+    });
+  }
+
+  #makeChecks(): Checks {
+    return new Checks({
+      self: this.#self,
+      clock: this.#clock,
+      log: this.#log,
+      store: this.store,
+      settings: this.#settings,
+      mark: this.#mark,
+      route: {
+        leader: () => this.#leader(),
+        voters: () => this.#raft.configuration.voters,
+        members: () => this.#memberIds(),
+        propose: (data) => this.#propose(data) !== undefined,
+        send: (to, message) => this.#peers.send(to, CHECK_CHANNEL, message),
+        diverged: (index, why) => this.#refill.begin(index, why),
+        alarm: (message) => {
+          this.#alarm = message;
+        },
+      },
+    });
+  }
+
+  #makeRefill({ ports, directory }: ReplicaParts): Refill {
+    return new Refill({
+      self: this.#self,
+      clock: this.#clock,
+      disk: ports.disk,
+      log: this.#log,
+      directory,
+      peers: this.#peers,
+      store: this.store,
+      mark: this.#mark,
+      host: {
+        leader: () => this.#raft.leader,
+        appliedIndex: () => this.#applier.appliedIndex,
+        handedIndex: () => this.#raft.handedIndex,
+        handOver: () => this.#members.transferLeadership(),
+        pause: () => this.#applier.pause(),
+        resume: () => this.#applier.resume(),
+        install: (reader, index) => this.#replaceState(reader, index),
+      },
+    });
+  }
+
+  #memberIds(): NodeId[] {
+    const { voters, votersOutgoing, learners } = this.#raft.configuration;
+    return [...new Set([...voters, ...votersOutgoing, ...learners])];
+  }
+
+  /** Not by consensus: the log stays, only what was made of it is another. */
+  #replaceState(reader: SnapshotReader, index: number): void {
+    this.#installState(reader, index);
+    this.#consensus.drive((raft) => raft.applied(index));
+    this.#proposals.installed();
+    this.#reads.applied();
+    // The snapshot on disk may have been made of the diverged state.
+    this.#snapshotOwed = true;
+  }
+
+  #installState(reader: SnapshotReader, index: number): void {
+    this.store.install(reader);
+    this.#applier.skipTo(index);
+    this.#versions.installed();
+    this.#checks.replaced();
+    // Samples of revisions that this store did not write itself say nothing of its bytes.
+    this.#samples = [];
+  }
+
   #propose(data: Uint8Array): { index: number; term: number } | undefined {
+    if (data[0]! > this.#allowedVersion(data)) {
+      this.#mark('replica: proposal of too high a command version refused');
+      return undefined;
+    }
     const proposal = this.#consensus.drive((raft) => raft.propose([data]));
     return proposal.accepted ? { index: proposal.firstIndex, term: proposal.term } : undefined;
+  }
+
+  /** The one command above the cluster's version is the one that raises it. */
+  #allowedVersion(data: Uint8Array): number {
+    return isSetVersion(data) ? data[0]! : this.#versions.allowed();
   }
 
   #change(change: ConfigurationChange): { index: number; term: number } {
@@ -294,7 +468,7 @@ export class ReplicaCore implements Replica {
     if (installing !== undefined) {
       return `${this.#self} is installing a snapshot at index ${installing.meta.index} from ${installing.from}; ask another node`;
     }
-    return undefined;
+    return this.#refill.reason === undefined ? undefined : `${this.#refill.reason}; ask another node`;
   }
 
   #metaNow(): SnapshotMeta {
@@ -324,6 +498,7 @@ export class ReplicaCore implements Replica {
     this.#intake.applied(index);
     if (items.length > 0) this.#proposals.applied(items);
     this.#reads.applied();
+    this.#versions.applied();
     this.#members.applied(entries, index);
     if (entries.some(({ type }) => type === 'configuration')) this.#tellAddresses();
     this.#snapshots.applied(
@@ -343,8 +518,17 @@ export class ReplicaCore implements Replica {
     const now = this.#clock.monotonicMs();
     if (now < this.#housekeepingAt) return;
     this.#housekeepingAt = now + HOUSEKEEPING_MS;
+    this.#noteConfirmed();
     this.#proposals.tick();
     this.#reads.tick();
+    this.#noticeRepair();
+    this.#versions.tick();
+    this.#leases.tick();
+    this.#checks.tick();
+    if (this.#snapshotOwed && !this.#snapshots.busy && this.#refill.reason === undefined) {
+      this.#snapshotOwed = false;
+      void this.#snapshots.take();
+    }
     if (now >= this.#sampleAt) {
       this.#sampleAt = now + SAMPLE_INTERVAL_MS;
       const { revision, writtenBytes } = this.store;
@@ -354,6 +538,24 @@ export class ReplicaCore implements Replica {
       this.#compactAt = now + this.#settings.compactionIntervalMs;
       this.#compactHistory(now);
     }
+  }
+
+  /** Refilled, and on the disk: the note of the damage goes. */
+  #noticeRepair(): void {
+    const repairTo = this.#repairTo;
+    if (repairTo === undefined || this.#raft.impaired || this.#raft.log.persistedIndex < repairTo) return;
+    this.#repairTo = undefined;
+    this.#log.info('the damaged log has been refilled by the leader; this node votes again', { repairTo });
+    this.#wal.endRepair().catch((error: unknown) => this.#fatal(error));
+  }
+
+  /** Without a leader the core does not know any more when it was; so it is noted while it does. */
+  #noteConfirmed(): void {
+    const { role, leader, silentTicks } = this.#raft;
+    const follows = role !== 'leader' && leader !== undefined;
+    const confirmedAgoMs = follows ? silentTicks * this.#settings.tickMs : this.status().confirmedAgoMs;
+    if (confirmedAgoMs === undefined) return;
+    this.#confirmedAt = Math.max(this.#confirmedAt ?? -Infinity, this.#clock.monotonicMs() - confirmedAgoMs);
   }
 
   /** A duty of the leader: the floor is replicated, so that all nodes give the same answers. */
@@ -374,10 +576,7 @@ export class ReplicaCore implements Replica {
   #install(meta: SnapshotMeta, reader: SnapshotReader, from: NodeId): boolean {
     const wanted = meta.index > this.#raft.commitIndex;
     if (wanted) {
-      this.store.install(reader);
-      this.#applier.skipTo(meta.index);
-      // Samples of revisions that this store did not write itself say nothing of its bytes.
-      this.#samples = [];
+      this.#installState(reader, meta.index);
     }
     this.#consensus.drive((raft) => raft.snapshotInstalled(from, meta));
     if (wanted) {
@@ -413,6 +612,8 @@ export class ReplicaCore implements Replica {
     this.#applier.stop();
     this.#snapshots.stop();
     this.#members.stop();
+    this.#checks.stop();
+    this.#refill.stop();
     this.#proposals.stop(fault);
     this.#reads.stop(fault);
   }

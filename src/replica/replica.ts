@@ -12,24 +12,29 @@ import type { RaftMutation } from '#src/raft/raft.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { createStore } from '#src/store/store.ts';
 import { SnapshotReader } from '#src/store/store.ts';
+import type { CommandRange } from '#src/store/codec.ts';
 import type { TransactionResult } from '#src/store/command.ts';
 import type { Store, StoreMutation } from '#src/store/store.ts';
+import { STORE_MUTATIONS } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
-import type { Recovered, Wal } from '#src/wal/wal.ts';
+import type { Recovered, Wal, WalOptions } from '#src/wal/wal.ts';
 import type { Peers } from '#src/wire/peers.ts';
-import type { Fault } from '#src/std/fault.ts';
+import { isFault, type Fault } from '#src/std/fault.ts';
 import type { Membership } from './membership.ts';
+import { OWN_MUTATIONS } from './mutations.ts';
+import type { OwnMutation } from './mutations.ts';
 import type { Proposer } from './proposer.ts';
 import type { Reader } from './reader.ts';
 import { ReplicaCore } from './replica-core.ts';
-import { DEFAULT_SETTINGS } from './settings.ts';
+import { DEFAULT_SETTINGS, LEASE_OF_ELECTION } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 
 export type { ReplicaSettings } from './settings.ts';
 export { DEFAULT_SETTINGS } from './settings.ts';
 
 /** Test-only faults that the simulator must find. */
-export type ReplicaMutation = RaftMutation | StoreMutation;
+export type ReplicaMutation = RaftMutation | StoreMutation | OwnMutation;
+export type { OwnMutation } from './mutations.ts';
 
 export interface ReplicaConfig {
   /** What differs from DEFAULT_SETTINGS. */
@@ -49,6 +54,8 @@ export interface ReplicaOptions {
   peers: Peers;
   config: ReplicaConfig;
   mutations?: ReadonlySet<ReplicaMutation>;
+  /** Tests of mixed releases: the command versions of the release that this replica plays. */
+  release?: { commands: CommandRange };
   /** For the simulator's coverage: a rare situation, by its name in the `marks.ts` of raft, wal, store or replica. */
   mark?: ((mark: string) => void) | undefined;
   /** This replica has stopped by itself: its disk failed or an entry could not be applied. The process should end. */
@@ -60,6 +67,12 @@ export interface Replica extends Proposer, Reader, Membership {
   readonly store: Store;
   /** The consensus core itself, for checkers that compare nodes. */
   readonly raft: Raft;
+  /**
+   * Leader only: the cluster's command version, up or down. Up happens by itself; down is for going back to an older
+   * program, and keeps it down until the nodes are restarted. Faults: REPLICA_NOT_LEADER, REPLICA_VERSION (who cannot,
+   * or what stands in the way), REPLICA_OUTCOME_UNKNOWN.
+   */
+  changeCommandVersion(to: number): Promise<void>;
   /** `propose` of what store/codec's `encodeTransactions` made; the caller has seen that it decodes. */
   proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]>;
   /** Begin to tick, vote and answer. */
@@ -75,7 +88,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
   const { ports, self, config } = options;
   const settings = { ...DEFAULT_SETTINGS, ...config.settings };
   const mutations = options.mutations ?? new Set();
-  const opened = await openWal({
+  const walOptions: WalOptions = {
     disk: ports.disk,
     log: ports.log,
     directory: options.directory,
@@ -84,11 +97,15 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     clock: ports.clock,
     mutations,
     ...(config.walSegmentBytes === undefined ? {} : { segmentBytes: config.walSegmentBytes }),
+  };
+  const store = createStore({
+    mutations: storeMutations(mutations),
+    mark: options.mark,
+    ...(options.release === undefined ? {} : { commands: options.release.commands }),
   });
+  const opened = await openAndRestore(walOptions, store);
   const { wal } = opened;
   const recovered = await bootstrapped(wal, opened.recovered, config);
-  const store = createStore({ mutations: storeMutations(mutations) });
-  await restoreStore(wal, store, recovered);
   const ticks = (ms: number): number => Math.max(1, Math.round(ms / settings.tickMs));
   const raft = new Raft({
     id: self,
@@ -97,13 +114,28 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
       electionTimeoutTicks: ticks(settings.electionMs),
       heartbeatTicks: ticks(settings.heartbeatMs),
       appendBytesMax: settings.appendBytesMax,
+      readMode: settings.reads,
+      leaseMs: settings.electionMs * LEASE_OF_ELECTION,
       mutations: raftMutations(mutations),
     },
     randomBelow: (bound) => ports.random.below(bound),
     recovered,
     mark: options.mark,
   });
-  return new ReplicaCore({ ports, self, peers: options.peers, settings, wal, raft, store, onFatal: options.onFatal });
+  return new ReplicaCore({
+    ports,
+    self,
+    directory: options.directory,
+    peers: options.peers,
+    settings,
+    wal,
+    raft,
+    store,
+    repairTo: recovered.repairTo,
+    mutations,
+    mark: options.mark ?? (() => undefined),
+    onFatal: options.onFatal,
+  });
 }
 
 /** The first start of the first node writes the group's configuration as its first entry. */
@@ -116,19 +148,30 @@ async function bootstrapped(wal: Wal, recovered: Recovered, config: ReplicaConfi
   return { ...begin, snapshot: undefined };
 }
 
+/** Damage that other members can make good is no reason to stay away (reference/raft.md A3.18). */
+async function openAndRestore(options: WalOptions, store: Store): Promise<{ wal: Wal; recovered: Recovered }> {
+  const opened = await openWal({ ...options, repair: { distrustSnapshots: false } });
+  try {
+    await restoreStore(opened.wal, store, opened.recovered);
+    return opened;
+  } catch (error) {
+    if (!isFault(error, 'WAL_CORRUPT')) throw error;
+  }
+  await opened.wal.close();
+  return await openWal({ ...options, repair: { distrustSnapshots: true } });
+}
+
 async function restoreStore(wal: Wal, store: Store, recovered: Recovered): Promise<void> {
   if (recovered.snapshot === undefined) return;
   const saved = await wal.openSnapshot();
   if (saved === undefined) return;
-  const reader = new SnapshotReader();
+  const reader = new SnapshotReader({ commands: store.commands });
   for await (const chunk of saved.read()) reader.push(chunk);
   store.install(reader);
 }
 
-const STORE_MUTATIONS: readonly StoreMutation[] = ['no-dedup', 'lost-watch-event'];
-
 /** All that can be planted. */
-export const REPLICA_MUTATIONS: readonly ReplicaMutation[] = [...RAFT_MUTATIONS, ...STORE_MUTATIONS];
+export const REPLICA_MUTATIONS: readonly ReplicaMutation[] = [...RAFT_MUTATIONS, ...STORE_MUTATIONS, ...OWN_MUTATIONS];
 
 function storeMutations(mutations: ReadonlySet<ReplicaMutation>): ReadonlySet<StoreMutation> {
   return new Set(STORE_MUTATIONS.filter((one) => mutations.has(one)));

@@ -4,6 +4,11 @@
 export interface ReplicaSettings {
   tickMs: number;
   heartbeatMs: number;
+  /**
+   * How linearizable reads are confirmed: a round of heartbeats for each turn's reads, or the leader's lease, which rests
+   * on clocks that run at about the same speed (LEASE_OF_ELECTION). The same on all members.
+   */
+  reads: 'index' | 'lease';
   /** An election starts after a random time in [n, 2n) without a leader. */
   electionMs: number;
   /** A disk write that takes longer costs the leadership (hashicorp/raft #503); a 300 ms spike must not. */
@@ -22,6 +27,12 @@ export interface ReplicaSettings {
   /** Entries and bytes kept in memory behind a snapshot for followers that are a little slow. */
   trailingEntries: number;
   trailingBytes: number;
+  /** The states of the replicas are compared after this … */
+  checkMs: number;
+  /** … or after this many entries, whichever is first; not when nothing was applied. */
+  checkEntries: number;
+  /** All bytes are compared after this, instead of the running hash. */
+  deepCheckMs: number;
   /** Of one message with entries; a single entry above it travels alone. */
   appendBytesMax: number;
 }
@@ -30,6 +41,7 @@ export const DEFAULT_SETTINGS: ReplicaSettings = {
   tickMs: 10,
   heartbeatMs: 50,
   electionMs: 250,
+  reads: 'index',
   diskHangMs: 2000,
   retainMs: 5 * 60_000,
   retainBytes: 64 * 1024 * 1024,
@@ -38,8 +50,14 @@ export const DEFAULT_SETTINGS: ReplicaSettings = {
   snapshotBytes: 64 * 1024 * 1024,
   trailingEntries: 5_000,
   trailingBytes: 16 * 1024 * 1024,
+  checkMs: 60_000,
+  checkEntries: 100_000,
+  deepCheckMs: 30 * 60_000,
   appendBytesMax: 1024 * 1024,
 };
+
+/** A lease lasts this part of the shortest election timeout: a quarter of it for clocks that drift. */
+export const LEASE_OF_ELECTION = 0.75;
 
 /** One entry, except that a single transaction above it travels alone. */
 export const ENTRY_BYTES_MAX = 1024 * 1024;
@@ -77,5 +95,23 @@ export const SAMPLES_MAX = 3600;
 export const LOG_BYTES_MAX = 512 * 1024 * 1024;
 /** Rest between two chunks (1 MiB, about 10 ms of work) of a snapshot being taken; it may last seconds, a write may not. */
 export const SNAPSHOT_REST_MS = 15;
+/** The leader asks members for their release, while the cluster's command version is below its own. */
+export const RELEASE_POLL_MS = 2000;
+export const RELEASE_ASK_TIMEOUT_MS = 1000;
+/** The leader looks for expired leases; LEASE_TTL_MS_MIN is a few of these. */
+export const LEASE_LOOK_MS = 200;
+/** Leases revoked in one proposal; the next look takes more. */
+export const LEASE_REVOKES_MAX = 256;
+export const LEASE_REVOKE_DEADLINE_MS = 2000;
+/** Reports of a comparison of states that are late are not waited for. */
+export const CHECK_ROUND_MS = 10_000;
+/** Comparisons under way, and reports remembered. */
+export const CHECK_ROUNDS_MAX = 8;
+/** Rest between two chunks of a deep hash. */
+export const CHECK_REPORT_REST_MS = 15;
+/** A diverged member asks for the leader's state again after this. */
+export const REFILL_RETRY_MS = 200;
+/** From the leader's first byte until its own log has what the state holds. */
+export const REFILL_TIMEOUT_MS = 60_000;
 /** Bytes of one snapshot received; a second one at the same time is refused. */
 export const SNAPSHOT_BYTES_MAX = 4 * 1024 * 1024 * 1024;

@@ -74,6 +74,11 @@ export class Snapshots {
     return this.#installing;
   }
 
+  /** One is being saved or received. */
+  get busy(): boolean {
+    return this.#saving || this.#installing !== undefined;
+  }
+
   stop(): void {
     this.#stopped = true;
   }
@@ -152,7 +157,7 @@ export class Snapshots {
     const refusal = this.#refuse(from, term, meta);
     if (refusal !== undefined) throw refusal;
     this.#installing = { from, meta };
-    const reader = new SnapshotReader();
+    const reader = new SnapshotReader({ commands: this.#store.commands });
     try {
       await this.#wal.saveSnapshot(meta, fed(reader, receiveSnapshot(stream)));
       if (this.#stopped) return;

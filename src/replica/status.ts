@@ -1,15 +1,18 @@
 /** A replica's status as people and `cluster` read it. Pure. */
 import type { Raft } from '#src/raft/raft.ts';
 import type { NodeId } from '#src/raft/types.ts';
-import type { StoreView } from '#src/store/view.ts';
+import type { Store } from '#src/store/store.ts';
 import type { ReplicaStatus } from './membership.ts';
 
 export function statusOf(options: {
   raft: Raft;
-  store: StoreView;
+  store: Store;
   appliedIndex: number;
   tickMs: number;
   stopped: boolean;
+  /** Why this node's own state is in doubt, and what it knows of others. */
+  ownAlarm: string | undefined;
+  alarm: string | undefined;
 }): ReplicaStatus {
   const { raft, store, tickMs } = options;
   const { configuration } = raft;
@@ -30,10 +33,15 @@ export function statusOf(options: {
     voters: [...configuration.voters],
     learners: [...configuration.learners],
     addresses: { ...configuration.addresses },
+    impaired: raft.impaired,
     reason: configuration.reason,
     removed: [...(configuration.removed ?? [])],
     progress,
     confirmedAgoMs: confirmedAgoMs(raft, progress, tickMs),
+    alarms: [options.ownAlarm, options.alarm].filter((one) => one !== undefined),
+    diverged: options.ownAlarm !== undefined,
+    commandVersion: store.commandVersion,
+    commands: { ...store.commands },
   };
 }
 

@@ -20,3 +20,23 @@ export function mixBytes(hash: number, bytes: Uint8Array): number {
   for (let at = 0; at < bytes.length; at++) mixed = Math.imul(mixed ^ bytes[at]!, PRIME);
   return mixNumber(mixed, bytes.length);
 }
+
+/** 64 bits over all bytes there are, fed in pieces. */
+export class DeepHash {
+  #high = 0x811c9dc5;
+  #low = 0x1b873593;
+
+  update(chunk: Uint8Array): void {
+    let [high, low] = [this.#high, this.#low];
+    for (let at = 0; at < chunk.length; at++) {
+      high = Math.imul(high ^ chunk[at]!, PRIME);
+      low = Math.imul((low ^ chunk[at]!) + 0x7f4a7c15, 0x5bd1e995) ^ (low >>> 13);
+    }
+    [this.#high, this.#low] = [high, low];
+  }
+
+  /** 16 hexadecimal digits. */
+  digest(): string {
+    return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+  }
+}

@@ -1,13 +1,18 @@
 /**
  * The whole state as bytes, and back. Framed records in this order:
  *
- *   (u32 length, type, body)*    header · base* · event* · counter* · session* · end
+ *   (u32 length, type, body)*    header · base* · event* · counter* · session* · lease* · end
  *
  * `base` is the newest value of a key below the floor, in key order; `event` is a write at or above the
  * floor, tombstones included, in revision order. The stream is cut into chunks anywhere.
+ * The format's version is the cluster's command version, so that what a release can apply it can also install:
+ * version 2 has the command version in its header, and leases.
  */
 import { assert } from '#src/std/assert.ts';
+import { Fault } from '#src/std/fault.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { COMMAND_VERSIONS } from './codec.ts';
+import type { CommandRange } from './codec.ts';
 import type { Key, Outcome, TransactionResult } from './command.ts';
 import type { Session } from './sessions.ts';
 import { resultsOf, UNKNOWN } from './sessions.ts';
@@ -16,7 +21,6 @@ import { StoreState } from './state.ts';
 import { eventBytes, Version, versionAt } from './version.ts';
 import type { VersionEvent } from './version.ts';
 
-export const SNAPSHOT_VERSION = 1;
 /** Chunks are at most this long. */
 export const SNAPSHOT_CHUNK_BYTES_MAX = 1024 * 1024;
 /** Keys looked at in one go between two looks at the index, which may have changed meanwhile. */
@@ -29,6 +33,7 @@ const EVENT = 3;
 const COUNTER = 4;
 const SESSION = 5;
 const END = 6;
+const LEASE = 7;
 
 export interface StoreSnapshot {
   readonly revision: number;
@@ -40,15 +45,19 @@ export interface StoreSnapshot {
 }
 
 /** Capture by pinning: versions are immutable, so holding back pruning keeps all that the snapshot needs. */
-export function captureSnapshot(state: StoreState): StoreSnapshot {
+export function captureSnapshot(state: StoreState, options: { jumpBy?: number } = {}): StoreSnapshot {
+  const { jumpBy } = options;
   const capture = {
     state,
-    revision: state.revision,
-    floor: state.compactedRevision,
+    revision: state.revision + (jumpBy ?? 0),
+    // After a jump everything counts as compacted, and nobody who waits for an outcome is left.
+    floor: jumpBy === undefined ? state.compactedRevision : state.revision + jumpBy,
     appliedIndex: state.appliedIndex,
     hash: state.hash,
     counters: [...state.counters],
-    sessions: state.sessions.capture(),
+    sessions: jumpBy === undefined ? state.sessions.capture() : [],
+    leases: state.leases.capture(),
+    commandVersion: state.commandVersion,
   };
   let pinned = true;
   state.pins++;
@@ -75,6 +84,8 @@ type Capture = {
   hash: number;
   counters: [Key, number][];
   sessions: { id: string; session: Session }[];
+  leases: ReturnType<StoreState['leases']['capture']>;
+  commandVersion: number;
 };
 
 /** One writer, refilled record by record; each yield says that a record was added to it. */
@@ -88,7 +99,7 @@ function* records(capture: Capture): Generator<ByteWriter, void, void> {
     return record;
   };
   const header = begin(HEADER);
-  header.byte(SNAPSHOT_VERSION);
+  header.byte(capture.commandVersion);
   header.varint(revision);
   header.varint(floor);
   const historyFirst = floor > 0 && state.history.at(floor) !== undefined ? floor : floor + 1;
@@ -114,6 +125,10 @@ function* records(capture: Capture): Generator<ByteWriter, void, void> {
   }
   for (const { id, session } of capture.sessions) {
     writeSession(begin(SESSION), id, session);
+    yield record;
+  }
+  for (const lease of capture.leases) {
+    writeLease(begin(LEASE), lease);
     yield record;
   }
   begin(END).varint(count);
@@ -159,6 +174,11 @@ export class SnapshotReader {
   #state: StoreState | undefined;
   #records = 0;
   #ended = false;
+  readonly #commands: CommandRange;
+
+  constructor(options: { commands?: CommandRange } = {}) {
+    this.#commands = options.commands ?? COMMAND_VERSIONS;
+  }
 
   push(chunk: Uint8Array): void {
     const bytes = this.#pending.length === 0 ? chunk : joined(this.#pending, chunk);
@@ -207,6 +227,9 @@ export class SnapshotReader {
       case SESSION:
         readSession(reader, state);
         return;
+      case LEASE:
+        readLease(reader, state);
+        return;
       case END: {
         const count = reader.varint();
         assert(count === this.#records, `snapshot has ${this.#records} records, ${count} were written`);
@@ -223,13 +246,26 @@ export class SnapshotReader {
   #header(reader: ByteReader): void {
     assert(this.#state === undefined, 'snapshot has two headers');
     const version = reader.byte();
-    assert(version === SNAPSHOT_VERSION, `snapshot has version ${version}, this program knows ${SNAPSHOT_VERSION}`);
+    checkVersion(version, this.#commands);
     const revision = reader.varint();
     const compactedRevision = reader.varint();
     this.#state = new StoreState({ revision, compactedRevision, historyFirst: reader.varint() });
     this.#state.appliedIndex = reader.varint();
     this.#state.hash = reader.u32() | 0;
+    this.#state.commandVersion = version;
   }
+}
+
+/** SNAPSHOT_VERSION: the cluster is ahead of this program, or has left what it can read behind. */
+function checkVersion(version: number, { min, max }: CommandRange): void {
+  if (version >= min && version <= max) return;
+  const which = version > max ? 'too old' : 'too new';
+  throw new Fault(
+    'SNAPSHOT_VERSION',
+    `this node is ${which} for this cluster: the snapshot has version ${version}, this program knows ${min} to ${max}; ` +
+      `start a${which === 'too old' ? ' newer' : 'n older'} program on this node`,
+    'never',
+  );
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
@@ -315,6 +351,21 @@ function readSession(reader: ByteReader, state: StoreState): void {
     session.results += resultsOf(outcome);
   }
   state.sessions.adopt(id, session);
+}
+
+function writeLease(writer: ByteWriter, lease: Capture['leases'][number]): void {
+  writer.string(lease.id);
+  writer.varint(lease.ttlMs);
+  writer.varint(lease.renewedAt);
+  writer.varint(lease.keys.length);
+  for (const key of lease.keys) writer.string(key);
+}
+
+function readLease(reader: ByteReader, state: StoreState): void {
+  const id = reader.string();
+  const lease = { ttlMs: reader.varint(), renewedAt: reader.varint(), keys: new Set<Key>() };
+  for (let left = reader.varint(); left > 0; left--) lease.keys.add(reader.string());
+  state.leases.restore(id, lease);
 }
 
 function writeOutcome(writer: ByteWriter, outcome: Outcome): void {

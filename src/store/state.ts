@@ -4,6 +4,7 @@ import type { Key } from './command.ts';
 import { HASH_START, mixBytes, mixNumber, mixString } from './hash.ts';
 import { History } from './history.ts';
 import { KeyIndex } from './key-index.ts';
+import { Leases } from './leases.ts';
 import { Sessions } from './sessions.ts';
 import { Slabs } from './slabs.ts';
 import { eventBytes, putVersion, tombstone } from './version.ts';
@@ -13,6 +14,9 @@ export class StoreState {
   readonly index = new KeyIndex();
   readonly counters = new Map<Key, number>();
   readonly sessions = new Sessions();
+  readonly leases = new Leases();
+  /** No command above it is proposed: what all members of the cluster know. */
+  commandVersion = 1;
   readonly slabs = new Slabs();
   readonly history: History;
   /** The newest revision given out. */
@@ -102,12 +106,13 @@ export class StoreState {
   }
 
   /** Drop at most `limit` events below the floor. What is visible does not change, so replicas may differ in it. */
-  prune(limit: number): void {
+  prune(limit: number, { dropLive }: { dropLive: boolean } = { dropLive: false }): void {
     for (let left = limit; left > 0 && this.pins === 0 && this.history.first < this.compactedRevision; left--) {
       const event = this.history.shift();
       this.historyBytes -= eventBytes(event);
       event.value.older = undefined;
-      if (event.type === 'delete' && this.index.get(event.key)?.latest === event.value) this.index.remove(event.key);
+      if ((event.type === 'delete' || dropLive) && this.index.get(event.key)?.latest === event.value)
+        this.index.remove(event.key);
     }
   }
 

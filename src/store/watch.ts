@@ -6,6 +6,7 @@
 import { assert } from '#src/std/assert.ts';
 import { Fault } from '#src/std/fault.ts';
 import type { Key, StoreEvent } from './command.ts';
+import type { StoreMark } from './marks.ts';
 import type { StoreState } from './state.ts';
 import { eventBytes } from './version.ts';
 import type { VersionEvent } from './version.ts';
@@ -30,12 +31,20 @@ export class WatchHub {
   #touched: Watch[] = [];
   readonly #open = new Set<Watch>();
   readonly #loseEvents: boolean;
+  /** The mutation bookmark-overtakes-events (etcd #15220). */
+  readonly progressOvertakes: boolean;
+  readonly mark: (mark: StoreMark) => void;
   #pushes = 0;
   state: StoreState;
 
-  constructor(state: StoreState, options: { loseEvents: boolean }) {
+  constructor(
+    state: StoreState,
+    options: { loseEvents: boolean; progressOvertakes: boolean; mark: (mark: StoreMark) => void },
+  ) {
     this.state = state;
     this.#loseEvents = options.loseEvents;
+    this.progressOvertakes = options.progressOvertakes;
+    this.mark = options.mark;
   }
 
   get size(): number {
@@ -68,6 +77,7 @@ export class WatchHub {
   replaceState(state: StoreState): void {
     const oldRevision = this.state.revision;
     this.state = state;
+    if (this.#open.size > 0) this.mark('store: watch carried over an install');
     for (const watch of this.#open) watch.rebase(oldRevision);
   }
 
@@ -119,7 +129,7 @@ class Watch implements StoreWatch {
 
   progress(): number {
     const first = this.#queue[0];
-    if (first !== undefined) return first.revision - 1;
+    if (first !== undefined && !this.#hub.progressOvertakes) return first.revision - 1;
     return this.#phase.phase === 'live' ? this.#hub.state.revision : this.#cursor;
   }
 
@@ -170,6 +180,7 @@ class Watch implements StoreWatch {
   #catchUp(): void {
     const { state } = this.#hub;
     if (this.#cursor + 1 < state.history.first) {
+      this.#hub.mark('store: watch overtaken by compaction');
       this.#end(compacted('watch', this.#cursor, state.compactedRevision));
       return;
     }
@@ -188,6 +199,7 @@ class Watch implements StoreWatch {
   }
 
   #overflow(): void {
+    this.#hub.mark('store: watch too slow for its queue');
     const message =
       `the reader of the watch on [${this.from}, ${this.to}) is too slow: more than ${this.#queueBytesMax} bytes of ` +
       `events wait for it after revision ${this.progress()}; watch again from there`;

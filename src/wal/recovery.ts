@@ -48,6 +48,9 @@ export interface Found {
   newest: { offset: number; bytes: Uint8Array };
 }
 
+/** What records add up to. */
+export type Replayed = Pick<Found, 'entries' | 'snapshot' | 'hardState'>;
+
 export interface Place {
   disk: Disk;
   log: Log;
@@ -175,7 +178,10 @@ interface ReadBatch {
   end: number;
 }
 
-function readBatch(bytes: Uint8Array, at: { position: number; seed: number; chain: number }): ReadBatch | undefined {
+export function readBatch(
+  bytes: Uint8Array,
+  at: { position: number; seed: number; chain: number },
+): ReadBatch | undefined {
   const records: FoundRecord[] = [];
   let { position, chain } = at;
   for (;;) {
@@ -221,7 +227,7 @@ function checkTail(
  * Segments before the snapshot are released, so the oldest that are left may begin with snapshots
  * and entries that do not meet. Only what the newest snapshot leaves must be without a gap.
  */
-function replayRecord(found: Found, record: LogRecord): void {
+export function replayRecord(found: Replayed, record: LogRecord): void {
   const { entries } = found;
   if (record.type === 'hardState') found.hardState = record.hardState;
   if (record.type === 'snapshot') {
@@ -261,7 +267,7 @@ function checkContents(place: Place, found: Found): void {
 }
 
 /** Both sectors are written in turn, so one of them is whole. */
-async function readSlot(place: Place, names: string[]): Promise<{ epoch: number; index: number }> {
+export async function readSlot(place: Place, names: string[]): Promise<{ epoch: number; index: number }> {
   const none = { epoch: 0, index: 0 };
   if (!names.includes(slotFile)) return none;
   const file = await place.disk.open(`${place.directory}/${slotFile}`);

@@ -3,14 +3,16 @@
  * Owns: the files in its directory, group commit, and what "acknowledged" means: when the
  * promise of `append` or `saveSnapshot` resolves, a power cut does not lose it.
  * Imports: std, ports, raft's types. Never: consensus, clocks of its own, the network.
- * Read next: format.ts (the bytes), recovery.ts (torn tail or damage), segments.ts (the files),
- * snapshot-file.ts.
+ * Read next: format.ts (the bytes), recovery.ts (torn tail or damage), repair.ts and salvage.ts (a damaged log),
+ * segments.ts (the files), snapshot-file.ts.
  */
 import type { Clock } from '#src/ports/clock.ts';
 import type { Disk } from '#src/ports/disk.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Entry, HardState, SnapshotMeta } from '#src/raft/types.ts';
+import { isFault } from '#src/std/fault.ts';
 import { isSnapshot } from './names.ts';
+import { finishRepair, readRepairNote, repairLog } from './repair.ts';
 import { corrupt, recoverLog, type Found, type Place } from './recovery.ts';
 import { Segments } from './segments.ts';
 import type { Chunks } from './snapshot-file.ts';
@@ -32,6 +34,11 @@ export interface WalOptions {
   clock?: Clock;
   /** For the simulator, which must find each: `ack-before-sync` resolves appends before their sync. */
   mutations?: ReadonlySet<string>;
+  /**
+   * Make a sound log of a damaged one where other nodes can refill it (see repair.ts), instead of refusing to start.
+   * `distrustSnapshots`: one was found damaged when it was read.
+   */
+  repair?: { distrustSnapshots: boolean };
 }
 
 export interface Recovered {
@@ -39,6 +46,8 @@ export interface Recovered {
   snapshot: SnapshotMeta | undefined;
   /** Behind the snapshot (or from index 1), without a gap. */
   entries: Entry[];
+  /** The log was damaged: entries up to here may have been acknowledged, and are not all here (raft's `repairTo`). */
+  repairTo?: number;
 }
 
 export interface WalStats {
@@ -86,6 +95,8 @@ export interface Wal {
   readonly lastIndex: number;
   readonly lastSyncMs: number;
   stats(): WalStats;
+  /** What was lost to damage has been refilled by the leader. */
+  endRepair(): Promise<void>;
   /** Finish what was queued and close the files. */
   close(): Promise<void>;
 }
@@ -95,8 +106,34 @@ export interface Wal {
  * and the remedy), WAL_FOREIGN (another node's or cluster's directory), WAL_VERSION, the disk's.
  */
 export async function openWal(options: WalOptions): Promise<{ wal: Wal; recovered: Recovered }> {
-  const { disk, directory, clusterId, nodeId } = options;
+  const { disk, directory, clusterId, nodeId, repair } = options;
   const place: Place = { disk, directory, clusterId, nodeId, log: options.log.scope('wal') };
+  await finishRepair(place);
+  const note = await readRepairNote(place);
+  if (repair?.distrustSnapshots) await repaired(place, options, 'the newest snapshot is damaged');
+  let opened: { wal: Wal; recovered: Recovered };
+  try {
+    opened = await openSound(place, options);
+  } catch (error) {
+    if (repair === undefined || !isFault(error, 'WAL_CORRUPT')) throw error;
+    await repaired(place, options, error.message);
+    opened = await openSound(place, options);
+  }
+  const repairTo = (await readRepairNote(place))?.repairTo ?? note?.repairTo;
+  return repairTo === undefined ? opened : { ...opened, recovered: { ...opened.recovered, repairTo } };
+}
+
+async function repaired(place: Place, options: WalOptions, why: string): Promise<void> {
+  const { repair: _no, ...plain } = options;
+  await repairLog(place, {
+    why,
+    distrustSnapshots: options.repair?.distrustSnapshots === true,
+    makeLog: async (directory) => (await openSound({ ...place, directory }, { ...plain, directory })).wal,
+  });
+}
+
+async function openSound(place: Place, options: WalOptions): Promise<{ wal: Wal; recovered: Recovered }> {
+  const { disk, directory } = place;
   await disk.makeDirectory(directory);
   await disk.syncDirectory(directory.includes('/') ? directory.slice(0, directory.lastIndexOf('/')) : '');
   const names = await disk.list(directory);

@@ -18,6 +18,7 @@ import {
 import type { LogTerms } from './log-terms.ts';
 import { snapshotName, temporarySuffix } from './names.ts';
 import type { Found, Place } from './recovery.ts';
+import { endRepair } from './repair.ts';
 import type { Segments } from './segments.ts';
 import {
   readSnapshotFile,
@@ -117,6 +118,10 @@ export class LogWriter implements Wal {
       segments: this.#segments.count,
       failed: this.#state.is === 'failed',
     };
+  }
+
+  async endRepair(): Promise<void> {
+    await this.#inBackground(() => endRepair(this.#place));
   }
 
   async append({ hardState, entries = [] }: { hardState?: HardState; entries?: Entry[] }): Promise<void> {

@@ -105,6 +105,24 @@ test('server-side apply creates, merges, refuses what others manage, and reads Y
   isStatus(t, await apply('fieldManager=ci', `a: &a [x]\nb: [${'*a,'.repeat(1000)}]`), 400, 'BadRequest');
 });
 
+test('a read at resourceVersion=0 from a state that was not confirmed for long says how old it is', async (t) => {
+  const f = await fixture();
+  await f.ask({ method: 'POST', url: CONFIGMAPS, body: configMap('a') });
+  const ask = (query: string, path = `${CONFIGMAPS}/a`): Promise<FakeAnswer> =>
+    f.ask({ method: 'GET', url: `${path}?${query}` });
+  f.replica.setAge(4_000);
+  t.is((await ask('resourceVersion=0')).headers['kontiki-state-age-ms'], undefined);
+  f.replica.setAge(61_000);
+  for (const answer of [await ask('resourceVersion=0'), await ask('resourceVersion=0', CONFIGMAPS)]) {
+    t.is(answer.status, 200);
+    t.is(answer.headers['kontiki-state-age-ms'], '61000');
+    t.regex(String(answer.headers['warning']), /^299 - "this node has lost contact .* last confirmed 61 s ago"$/);
+  }
+  t.is((await ask('')).headers['kontiki-state-age-ms'], undefined, 'a confirmed read is not old');
+  f.replica.setAge(undefined);
+  t.is((await ask('resourceVersion=0')).headers['kontiki-state-age-ms'], 'unknown');
+});
+
 test('an object lives through POST, GET, PUT, PATCH and DELETE', async (t) => {
   const f = await fixture();
   const made = await f.ask({

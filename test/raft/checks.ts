@@ -58,6 +58,8 @@ export class Checks {
 
 function holds(disk: DurableState | undefined, index: number, term: number): boolean {
   if (!disk) return false;
+  // An acknowledgement from before the damage may still come; who is impaired elects nobody without the entry.
+  if (disk.repairTo >= index) return true;
   return (disk.snapshot?.meta.index ?? 0) >= index || disk.entries.some((e) => e.index === index && e.term === term);
 }
 

@@ -16,6 +16,7 @@ export interface CoreOptions {
   /** Terms of the entries 1, 2, 3 ... */
   logTerms?: number[];
   commitIndex?: number;
+  repairTo?: number;
   config?: Partial<RaftConfig>;
   snapshot?: SnapshotMeta;
   entries?: Entry[];
@@ -50,6 +51,7 @@ export class Core {
           configurationIndex: 0,
         },
         entries,
+        repairTo: options.repairTo,
       },
     });
     this.take();

@@ -3,6 +3,7 @@
  * on the disk in their order, several at a time; a crash loses those that wait and what they would have sent.
  */
 import { Raft } from '#src/raft/raft.ts';
+import type { RaftMark } from '#src/raft/marks.ts';
 import type { RaftConfig } from '#src/raft/raft.ts';
 import type { Entry, HardState, Message, NodeId, Ready, SnapshotMeta } from '#src/raft/types.ts';
 
@@ -24,12 +25,15 @@ export interface DurableState {
   entries: Entry[];
   /** Entries up to here were acknowledged and some are lost. */
   repairTo: number;
+  /** The log before its last cut: what a disk that loses the newer writes shows again. */
+  former: Entry[];
 }
 
 /** What a member asks of the cluster around it. */
 export interface Surroundings {
   config: RaftConfig;
   /** A core begins, and has not been asked for anything: for those who look on. */
+  mark?: ((mark: RaftMark) => void) | undefined;
   started?: ((member: Member, raft: Raft) => void) | undefined;
   /** For leases. */
   nowMs(): number;
@@ -56,7 +60,7 @@ export class Member {
   constructor(id: NodeId, around: Surroundings, disk?: Partial<DurableState>) {
     this.id = id;
     this.#around = around;
-    this.disk = { hardState: undefined, snapshot: undefined, entries: [], repairTo: 0, ...disk };
+    this.disk = { hardState: undefined, snapshot: undefined, entries: [], repairTo: 0, former: [], ...disk };
   }
 
   get up(): boolean {
@@ -69,6 +73,7 @@ export class Member {
     this.raft = new Raft({
       id: this.id,
       config: this.#around.config,
+      mark: this.#around.mark,
       randomBelow: (bound) => this.#around.randomBelow(bound),
       recovered: { hardState, snapshot: snapshot?.meta, entries: [...entries], repairTo },
     });
@@ -94,6 +99,18 @@ export class Member {
     if (this.up || from <= (snapshot?.meta.index ?? 0) || (entries.at(-1)?.index ?? 0) < from) return false;
     this.disk.repairTo = Math.max(this.disk.repairTo, entries.at(-1)?.index ?? 0);
     this.disk.entries = entries.filter(({ index }) => index < from);
+    return true;
+  }
+
+  /** The disk shows the log as it was before its last cut, and finds out that newer writes are lost. */
+  damageToFormer(): boolean {
+    const { entries, former, snapshot } = this.disk;
+    const after = snapshot?.meta.index ?? 0;
+    const shown = former.filter(({ index }) => index > after);
+    const fits = former.some(({ index, term }) => index === after && term === snapshot?.meta.term);
+    if (this.up || shown.length === 0 || (after > 0 && !fits)) return false;
+    this.disk.repairTo = Math.max(this.disk.repairTo, entries.at(-1)?.index ?? 0);
+    this.disk.entries = shown;
     return true;
   }
 
@@ -201,6 +218,7 @@ export class Member {
       const { hardState, entries } = write.ready;
       if (hardState) disk.hardState = hardState;
       const first = entries[0]?.index;
+      if (first !== undefined && (disk.entries.at(-1)?.index ?? 0) >= first) disk.former = disk.entries.slice();
       if (first !== undefined) disk.entries = disk.entries.filter(({ index }) => index < first);
       disk.entries.push(...entries);
       return;

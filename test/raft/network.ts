@@ -27,6 +27,7 @@ export interface NetworkOptions {
   config?: Partial<RaftConfig>;
   mutations?: RaftMutation[];
   started?: Surroundings['started'];
+  mark?: Surroundings['mark'];
 }
 
 export class Network {
@@ -45,13 +46,14 @@ export class Network {
   #readId = 0;
   readonly #around: Surroundings;
 
-  constructor({ voters, seed = 1, config = {}, mutations = plantedMutations(), started }: NetworkOptions) {
+  constructor({ voters, seed = 1, config = {}, mutations = plantedMutations(), started, mark }: NetworkOptions) {
     this.prng = createPrng(seed, 'raft');
     const timeouts = this.prng.fork('timeouts');
     this.#around = {
       nowMs: () => this.nowTicks,
       config: { ...RAFT_DEFAULTS, ...config, mutations: new Set(mutations) },
       started,
+      mark,
       randomBelow: (bound) => timeouts.below(bound),
       send: (from, { to, message }) => {
         this.checks.sent(from, to, message);

@@ -1,10 +1,10 @@
 /**
  * The Raft paper (Ongaro and Ousterhout 2014, extended version), sentence by sentence: §5.1 to §5.5, §6,
- * §7 and §8. Elections here begin with a pre-vote (thesis §9.6); where it matters the test says so.
+ * §7 and §8; then chapters 4 and 6 of Ongaro's thesis. Elections here begin with a pre-vote (thesis §9.6); where it matters the test says so.
  */
 import test from 'ava';
 
-import { hasQuorum } from '#src/raft/configuration.ts';
+import { decodeConfiguration, encodeConfiguration, hasQuorum } from '#src/raft/configuration.ts';
 import type { Entry, Message, NodeId, SnapshotMeta } from '#src/raft/types.ts';
 import { append, configurationOf, core, entry, heartbeat, leader, only, vote } from './core.ts';
 import type { Core } from './core.ts';
@@ -565,6 +565,150 @@ test('raft §8: a read sees all that was committed before it, whoever is asked',
     network.settle();
     t.is(network.reads.get(read)?.index, 3, id);
   }
+});
+
+// ── Thesis, chapter 4: changes of members ─────────────────────────────────────────────────────────
+
+test('thesis §4.1: requests are taken from a leader and a candidate that the own configuration does not name', (t) => {
+  const voter = core({ term: 1 });
+  t.like(only(voter.deliver('n9', vote({ term: 2 })), 'voteReply'), [{ to: 'n9', granted: true }]);
+  const sent = voter.deliver('n9', append({ term: 2, entries: [entry(1, 2)], commitIndex: 1 }));
+  t.like(only(sent, 'appendReply'), [{ to: 'n9', rejected: false, index: 1 }]);
+  t.is(voter.raft.leader, 'n9');
+});
+
+test('thesis §4.2.1: a new server that does not answer delays nobody, and can be taken out again', (t) => {
+  const one = leader();
+  one.do((raft) => void raft.proposeConfiguration({ type: 'addLearner', id: 'n4', address: 'n4' }));
+  one.deliver('n2', one.accept(2));
+  one.propose('x');
+  one.deliver('n2', one.accept(3));
+  t.is(one.raft.commitIndex, 3);
+  one.do((raft) => void raft.proposeConfiguration({ type: 'remove', id: 'n4' }));
+  one.deliver('n2', one.accept(4));
+  t.deepEqual([one.raft.commitIndex, ...one.raft.progress.keys()], [4, 'n2', 'n3']);
+});
+
+test('thesis §4.3: in a joint configuration neither majority alone elects', (t) => {
+  const joint = configurationOf(['n1', 'n4', 'n5'], [], three);
+  for (const [others, role] of [
+    [['n2', 'n3'], 'candidate'],
+    [['n4', 'n5'], 'candidate'],
+    [['n2', 'n4'], 'leader'],
+  ] as [NodeId[], string][]) {
+    const one = core({ snapshot: { index: 0, term: 0, configuration: joint, configurationIndex: 0 } });
+    one.campaign('n2', 'n4');
+    t.is(one.raft.role, 'candidate');
+    for (const id of others) one.deliver(id, one.vote(true));
+    t.is(one.raft.role, role as typeof one.raft.role, others.join());
+  }
+});
+
+test('thesis §4.3: several members are exchanged at once, whatever the old ones do afterwards', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  for (const id of ['n4', 'n5']) {
+    network.addEmpty(id);
+    network.change('n1', { type: 'addLearner', id, address: id });
+    network.settle();
+  }
+  t.true(network.change('n1', { type: 'setVoters', voters: ['n1', 'n4', 'n5'] }));
+  network.settle();
+  for (const id of ['n2', 'n3']) network.crash(id);
+  t.true(network.propose('n1', 'without them'));
+  network.settle();
+  t.is(network.raft('n4').commitIndex, network.raft('n1').log.lastIndex);
+  t.deepEqual(network.raft('n1').configuration.learners, ['n2', 'n3']);
+});
+
+test('thesis §4.3: a joint configuration outlives its leader; the next one ends it', (t) => {
+  const network = new Network({ voters: three });
+  network.elect('n1');
+  network.addEmpty('n4');
+  network.change('n1', { type: 'addLearner', id: 'n4', address: 'n4' });
+  network.settle();
+  // The joint one arrives everywhere; the answers do not.
+  network.loses = ({ to }) => to === 'n1';
+  network.change('n1', { type: 'setVoters', voters: ['n2', 'n3', 'n4'] });
+  network.settle();
+  network.crash('n1');
+  network.heal();
+  t.true(network.run(80, () => network.leader?.configuration.votersOutgoing.length === 0));
+  t.deepEqual(network.leader?.configuration.voters, ['n2', 'n3', 'n4']);
+});
+
+test('thesis §4.3: a configuration without reason and removed ids, as older releases wrote it, is read', (t) => {
+  const { reason, removed, ...older } = { ...configurationOf(three), reason: 'x', removed: ['n9'] };
+  const bytes = new TextEncoder().encode(JSON.stringify(older));
+  t.deepEqual(decodeConfiguration(bytes), older);
+  t.deepEqual(decodeConfiguration(encodeConfiguration({ ...older, reason, removed })), { ...older, reason, removed });
+});
+
+// ── Thesis, chapter 6: clients and reads ──────────────────────────────────────────────────────────
+
+test('thesis §6.2: a leader that hears no majority for a while steps down, so that its clients go elsewhere', (t) => {
+  const one = leader();
+  one.tick(20);
+  t.is(one.raft.role, 'leader');
+  one.tick();
+  t.is(one.raft.role, 'follower');
+  t.like(one.raft.propose([new Uint8Array(1)]), { accepted: false, reason: 'notLeader', leader: undefined });
+  t.false(one.raft.readIndex(1), 'nobody is known to ask');
+});
+
+test('thesis §6.4: a read sees what was committed when it came, not what its confirmation waited through', (t) => {
+  const one = leader();
+  one.do((raft) => t.true(raft.readIndex(1)));
+  one.propose('x');
+  one.deliver('n2', one.accept(2));
+  t.is(one.raft.commitIndex, 2);
+  one.deliver('n2', { type: 'heartbeatReply', term: 1, context: 1 });
+  t.deepEqual(one.reads, [{ id: 1, index: 1 }]);
+});
+
+test('thesis §6.4: all reads of a turn share one round, and a later round answers for earlier ones', (t) => {
+  const one = leader();
+  const sent = one.do((raft) => {
+    for (const id of [1, 2, 3]) raft.readIndex(id);
+  });
+  t.is(only(sent, 'heartbeat').length, 2);
+  one.do((raft) => t.true(raft.readIndex(4)));
+  one.deliver('n3', { type: 'heartbeatReply', term: 1, context: 2 });
+  t.deepEqual(
+    one.reads.map(({ id }) => id),
+    [1, 2, 3, 4],
+  );
+});
+
+test('thesis §6.4: a lone voter is its own majority, and learners confirm nothing', (t) => {
+  const alone = leader({ voters: ['n1'], learners: ['n2'] });
+  alone.do((raft) => t.true(raft.readIndex(1)));
+  t.deepEqual(alone.reads, [{ id: 1, index: 1 }]);
+  const one = leader({ learners: ['n4'] });
+  one.do((raft) => t.true(raft.readIndex(1)));
+  one.deliver('n4', { type: 'heartbeatReply', term: 1, context: 1 });
+  t.deepEqual(one.reads, []);
+});
+
+test('thesis §6.4.1: a lease counts from when the heartbeat was sent, not from when it was answered', (t) => {
+  const one = leader({ config: { readMode: 'lease', leaseMs: 100 } });
+  const at = (nowMs: number, act: (raft: typeof one.raft) => void): void => {
+    one.do((raft) => {
+      raft.passTime(nowMs);
+      act(raft);
+    });
+  };
+  let context = 0;
+  at(1000, (raft) => raft.tick());
+  at(1001, (raft) => raft.readIndex(1));
+  t.deepEqual(one.reads, [], 'no round is confirmed yet');
+  at(1001, () => undefined);
+  for (context = 1; one.reads.length === 0; context += 1)
+    at(1080, (raft) => raft.receive('n2', { type: 'heartbeatReply', term: 1, context }));
+  at(1099, (raft) => raft.readIndex(2));
+  t.is(one.reads.length, 2);
+  at(1101, (raft) => raft.readIndex(3));
+  t.is(one.reads.length, 2, '100 ms after it was sent');
 });
 
 function entriesAfter(index: number, terms: readonly number[]): Entry[] {

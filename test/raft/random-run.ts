@@ -14,6 +14,8 @@ export interface RunOptions {
   seed: number;
   steps: number;
   mutations?: RaftMutation[];
+  /** Damaged disks may also show a log that had been cut. */
+  formerLogs?: boolean;
   /** For those who look on (test/raft/model). */
   started?: NetworkOptions['started'];
 }
@@ -22,7 +24,10 @@ export interface RunOptions {
 export type Marks = Map<string, number>;
 
 /** Throws what went wrong, with the seed. */
-export function randomRun({ seed, steps, mutations = [], started }: RunOptions, marks: Marks = new Map()): Network {
+export function randomRun(
+  { seed, steps, mutations = [], formerLogs = false, started }: RunOptions,
+  marks: Marks = new Map(),
+): Network {
   const size = [1, 2, 3, 3, 3, 5][seed % 6] ?? 3;
   const voters = Array.from({ length: size }, (_, i) => `n${i + 1}`);
   // Small bounds, so that short runs meet them.
@@ -36,8 +41,9 @@ export function randomRun({ seed, steps, mutations = [], started }: RunOptions, 
     inflightBytesMax: 120,
     uncommittedBytesMax: 400,
   };
-  const network = new Network({ voters, seed, config, mutations, started });
-  const run = new RandomRun(network, marks, { lease });
+  const mark = (name: string): void => void marks.set(name, (marks.get(name) ?? 0) + 1);
+  const network = new Network({ voters, seed, config, mutations, started, mark });
+  const run = new RandomRun(network, marks, { lease, formerLogs });
   try {
     for (let i = 0; i < steps; i += 1) run.step();
     run.converge();
@@ -50,13 +56,15 @@ export function randomRun({ seed, steps, mutations = [], started }: RunOptions, 
 class RandomRun {
   readonly #network: Network;
   readonly #marks: Marks;
+  readonly #formerLogs: boolean;
   readonly #rates: { name: string; weight: number; act: () => void }[];
   readonly #seen = new Map<NodeId, { raft: Raft; role: Role; firstIndex: number; lastIndex: number; joint: boolean }>();
   #proposals = 0;
   /** Of nodes not yet members. Ids are never used twice. */
   #spare = ['s1', 's2', 's3', 's4'];
 
-  constructor(network: Network, marks: Marks, options: { lease: boolean }) {
+  constructor(network: Network, marks: Marks, options: { lease: boolean; formerLogs: boolean }) {
+    this.#formerLogs = options.formerLogs;
     this.#network = network;
     this.#marks = marks;
     const { prng } = network;
@@ -77,7 +85,7 @@ class RandomRun {
       { name: 'lose', weight: sometimes(4), act: () => this.#lose() },
       { name: 'crash', weight: sometimes(1), act: () => this.#crash() },
       { name: 'restart', weight: 0.8, act: () => this.#restart() },
-      { name: 'damage', weight: sometimes(0.4), act: () => this.#damage() },
+      { name: 'damage', weight: sometimes(options.formerLogs ? 1.5 : 0.4), act: () => this.#damage() },
       { name: 'isolate', weight: sometimes(0.7), act: () => network.isolate(this.#some().id) },
       { name: 'depose', weight: sometimes(0.5), act: () => this.#depose() },
       { name: 'oneWay', weight: sometimes(0.5), act: () => this.#cutOneWay() },
@@ -205,12 +213,17 @@ class RandomRun {
       new Set(configurations.map(({ voters, votersOutgoing }) => `${voters.join()}/${votersOutgoing.join()}`)).size > 1;
     if (changing || 2 * (damaged.length + 1) >= smallest) return;
     const member = this.#some();
+    if (this.#formerLogs && prng.chance(0.5)) {
+      if (member.damageToFormer()) this.#mark('damaged to a former log');
+      return;
+    }
     if (!member.up && member.damage(Math.max(2, (member.disk.entries.at(-1)?.index ?? 0) - prng.below(6))))
       this.#mark('damaged');
   }
 
+  /** Also one that is refilled and has not taken back its note: it would be impaired again after a restart. */
   #damaged(): unknown[] {
-    return [...this.#network.members.values()].filter((one) => one.raft?.impaired ?? one.disk.repairTo > 0);
+    return [...this.#network.members.values()].filter((one) => one.disk.repairTo > 0);
   }
 
   #restart(): void {

@@ -30,7 +30,7 @@ function change(one: Core, wanted: ConfigurationChange): string {
 
 // ── 1-3: what is promised is on disk ──────────────────────────────────────────────────────────────
 
-trap('trap 1: a vote leaves when it is on disk, not before', 'vote-not-durable', (t) => {
+trap('A3.1: a vote leaves when it is on disk, not before', 'vote-not-durable', (t) => {
   const voter = core({ term: 3 });
   voter.syncs = false;
   t.deepEqual(voter.deliver('n2', vote({ term: 4 })), []);
@@ -38,20 +38,16 @@ trap('trap 1: a vote leaves when it is on disk, not before', 'vote-not-durable',
   t.like(only(voter.sync(), 'voteReply'), [{ to: 'n2', term: 4, granted: true }]);
 });
 
-trap(
-  'trap 1: entries are acknowledged when they are on disk, and in the order of the writes',
-  'ack-before-sync',
-  (t) => {
-    const follower = core({ term: 1 });
-    follower.syncs = false;
-    t.deepEqual(follower.deliver('n2', append({ entries: [entry(1, 1)] })), []);
-    t.deepEqual(follower.deliver('n2', append({ prevIndex: 1, prevTerm: 1, entries: [entry(2, 1)] })), []);
-    t.like(only(follower.sync(1), 'appendReply'), [{ index: 1, rejected: false }]);
-    t.like(only(follower.sync(1), 'appendReply'), [{ index: 2, rejected: false }]);
-  },
-);
+trap('A3.1: entries are acknowledged when they are on disk, and in the order of the writes', 'ack-before-sync', (t) => {
+  const follower = core({ term: 1 });
+  follower.syncs = false;
+  t.deepEqual(follower.deliver('n2', append({ entries: [entry(1, 1)] })), []);
+  t.deepEqual(follower.deliver('n2', append({ prevIndex: 1, prevTerm: 1, entries: [entry(2, 1)] })), []);
+  t.like(only(follower.sync(1), 'appendReply'), [{ index: 1, rejected: false }]);
+  t.like(only(follower.sync(1), 'appendReply'), [{ index: 2, rejected: false }]);
+});
 
-test('trap 1: a repeated message is not acknowledged before the first one is on disk', (t) => {
+test('A3.1: a repeated message is not acknowledged before the first one is on disk', (t) => {
   const follower = core({ term: 1 });
   follower.syncs = false;
   const message = append({ entries: [entry(1, 1)] });
@@ -61,7 +57,7 @@ test('trap 1: a repeated message is not acknowledged before the first one is on 
   t.is(only(follower.sync(1), 'appendReply').length, 1);
 });
 
-test("trap 1: a candidate's own vote counts when it is on disk", (t) => {
+test("A3.1: a candidate's own vote counts when it is on disk", (t) => {
   const only1 = core({ voters: ['n1'] });
   only1.syncs = false;
   only1.timeOut();
@@ -70,7 +66,7 @@ test("trap 1: a candidate's own vote counts when it is on disk", (t) => {
   t.is(only1.raft.role, 'leader');
 });
 
-test('trap 1: a vote of an earlier term on disk is no vote of this one', (t) => {
+test('A3.1: a vote of an earlier term on disk is no vote of this one', (t) => {
   const candidate = core({ voters: ['n1', 'n2', 'n3'] });
   candidate.syncs = false;
   candidate.campaign('n2');
@@ -84,7 +80,7 @@ test('trap 1: a vote of an earlier term on disk is no vote of this one', (t) => 
   t.is(candidate.raft.role, 'leader');
 });
 
-trap('trap 2: entries of an older term do not commit by counting', 'commit-old-term-by-counting', (t) => {
+trap('A3.2: entries of an older term do not commit by counting', 'commit-old-term-by-counting', (t) => {
   const one = core({ logTerms: [1, 1] });
   one.lead('n2');
   one.deliver('n2', one.accept(2));
@@ -93,7 +89,7 @@ trap('trap 2: entries of an older term do not commit by counting', 'commit-old-t
   t.is(one.raft.commitIndex, 3);
 });
 
-trap('trap 3: a leader counts its own copy only after its sync', 'leader-counts-unsynced', (t) => {
+trap('A3.3: a leader counts its own copy only after its sync', 'leader-counts-unsynced', (t) => {
   const alone = leader({ voters: ['n1'] });
   alone.syncs = false;
   alone.propose('x');
@@ -122,7 +118,7 @@ trap('trap 3: a leader counts its own copy only after its sync', 'leader-counts-
 
 // ── 4-5: reads ────────────────────────────────────────────────────────────────────────────────────
 
-trap('trap 4: a read waits until an entry of the term is committed', 'read-before-noop', (t) => {
+trap('A3.4: a read waits until an entry of the term is committed', 'read-before-noop', (t) => {
   const one = core({ logTerms: [1] });
   one.lead('n2');
   one.do((raft) => t.true(raft.readIndex(7)));
@@ -134,7 +130,7 @@ trap('trap 4: a read waits until an entry of the term is committed', 'read-befor
   t.deepEqual(one.reads, [{ id: 7, index: 2 }]);
 });
 
-test('trap 5: an answer of an older term confirms no read', (t) => {
+test('A3.5: an answer of an older term confirms no read', (t) => {
   const one = leader();
   one.do((raft) => raft.readIndex(1));
   one.do((raft) => raft.stepDown());
@@ -148,7 +144,7 @@ test('trap 5: an answer of an older term confirms no read', (t) => {
   t.deepEqual(one.reads, [{ id: 2, index: 2 }], 'and what was asked in the old term is not answered');
 });
 
-test('trap 5: a follower does not take an answer of an older term', (t) => {
+test('A3.5: a follower does not take an answer of an older term', (t) => {
   const follower = core({ term: 4, logTerms: [4] });
   follower.deliver('n2', heartbeat({ term: 4 }));
   t.like(
@@ -164,7 +160,7 @@ test('trap 5: a follower does not take an answer of an older term', (t) => {
 });
 
 trap(
-  'trap 5: an answer to a read of the process before a restart is not taken for one of this',
+  'A3.5: an answer to a read of the process before a restart is not taken for one of this',
   'read-answer-of-old-life',
   (t) => {
     const ask = (randomBelow: () => number): { one: Core; id: number } => {
@@ -234,7 +230,7 @@ test('reads: in a joint configuration both majorities confirm', (t) => {
 
 // ── 7-9: changes of members ───────────────────────────────────────────────────────────────────────
 
-trap('trap 7: no change before an entry of the term is committed, and one at a time', 'change-before-commit', (t) => {
+trap('A3.7: no change before an entry of the term is committed, and one at a time', 'change-before-commit', (t) => {
   const one = core({ logTerms: [1] });
   one.lead('n2');
   t.is(change(one, { type: 'addLearner', id: 'n4', address: 'n4' }), 'termNotCommitted');
@@ -243,7 +239,7 @@ trap('trap 7: no change before an entry of the term is committed, and one at a t
   t.is(change(one, { type: 'remove', id: 'n3' }), 'changeInFlight');
 });
 
-test('trap 7: of two leaders with changes of their own one wins, and the other change is undone (Ongaro 2015)', (t) => {
+test('A3.7: of two leaders with changes of their own one wins, and the other change is undone (Ongaro 2015)', (t) => {
   const network = new Network({ voters: ['n1', 'n2', 'n3', 'n4'] });
   network.elect('n1');
   network.isolate('n1');
@@ -266,7 +262,7 @@ test('trap 7: of two leaders with changes of their own one wins, and the other c
 });
 
 trap(
-  'trap 8: a configuration is in force when it is appended, and undone when it is cut',
+  'A3.8: a configuration is in force when it is appended, and undone when it is cut',
   'configuration-not-rolled-back',
   (t) => {
     const follower = core({ term: 1, logTerms: [1] });
@@ -286,7 +282,7 @@ trap(
   },
 );
 
-test('trap 8: a restarted node goes on with the newest configuration in its log', (t) => {
+test('A3.8: a restarted node goes on with the newest configuration in its log', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');
   network.isolate('n1');
@@ -301,7 +297,7 @@ test('trap 8: a restarted node goes on with the newest configuration in its log'
 });
 
 trap(
-  'trap 9: a leader that removes itself does not count itself, finishes the change, and hands over',
+  'A3.9: a leader that removes itself does not count itself, finishes the change, and hands over',
   'removed-leader-stays',
   (t) => {
     const one = leader();
@@ -328,7 +324,7 @@ trap(
   },
 );
 
-test('trap 9: a leader that removed itself and hears nobody steps down', (t) => {
+test('A3.9: a leader that removed itself and hears nobody steps down', (t) => {
   const one = leader();
   change(one, { type: 'remove', id: 'n1' });
   one.take();
@@ -338,7 +334,7 @@ test('trap 9: a leader that removed itself and hears nobody steps down', (t) => 
   t.is(one.raft.role, 'follower');
 });
 
-test('trap 9: a removed leader that alone has the end of the change can come back (thesis §4.2.2)', (t) => {
+test('A3.9: a removed leader that alone has the end of the change can come back (thesis §4.2.2)', (t) => {
   const network = new Network({ voters: ['n1', 'n2'] });
   network.elect('n2');
   network.change('n2', { type: 'remove', id: 'n2' });
@@ -354,7 +350,7 @@ test('trap 9: a removed leader that alone has the end of the change can come bac
   t.true(network.run(100, () => network.leader?.id === 'n1' && network.leader.commitIndex > 4));
 });
 
-test('trap 9: removing a member commits what waited for it', (t) => {
+test('A3.9: removing a member commits what waited for it', (t) => {
   const network = new Network({ voters: ['n1', 'n2', 'n3', 'n4'] });
   network.elect('n1');
   network.crash('n4');
@@ -400,7 +396,7 @@ test('bad changes are refused and say why', (t) => {
 
 // ── 10-11: who may disturb, who must vote ─────────────────────────────────────────────────────────
 
-trap('trap 10: a pre-candidate does not raise its term, nor that of others', 'pre-vote-raises-term', (t) => {
+trap('A3.10: a pre-candidate does not raise its term, nor that of others', 'pre-vote-raises-term', (t) => {
   const candidate = core({ term: 3 });
   const asked = only(candidate.timeOut(), 'vote');
   t.like(asked, [
@@ -415,7 +411,7 @@ trap('trap 10: a pre-candidate does not raise its term, nor that of others', 'pr
   t.is(voter.raft.votedFor, undefined);
 });
 
-test('trap 10: a node that comes back from a partition does not depose the leader', (t) => {
+test('A3.10: a node that comes back from a partition does not depose the leader', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');
   network.isolate('n3');
@@ -427,7 +423,7 @@ test('trap 10: a node that comes back from a partition does not depose the leade
   t.is(network.raft('n3').currentTerm, term);
 });
 
-trap('trap 10: votes are refused while a leader is heard, but for a transfer', 'vote-under-live-leader', (t) => {
+trap('A3.10: votes are refused while a leader is heard, but for a transfer', 'vote-under-live-leader', (t) => {
   const voter = core({ term: 3 });
   voter.deliver('n2', heartbeat({ term: 3 }));
   t.deepEqual(voter.deliver('n3', vote({ term: 9 })), []);
@@ -436,7 +432,7 @@ trap('trap 10: votes are refused while a leader is heard, but for a transfer', '
   t.like(only(voter.deliver('n3', vote({ term: 4, transfer: true })), 'voteReply'), [{ granted: true }]);
 });
 
-test('trap 10: a removed node that was not told disturbs nobody', (t) => {
+test('A3.10: a removed node that was not told disturbs nobody', (t) => {
   const network = new Network({ voters: ['n1', 'n2', 'n3', 'n4'] });
   network.elect('n1');
   network.isolate('n4');
@@ -456,7 +452,7 @@ for (const [name, cuts] of [
   ['one follower does not hear the leader', ['n1>n2']],
   ['only one link is left in each direction', ['n1>n2', 'n2>n3', 'n3>n1']],
 ] as [string, string[]][]) {
-  test(`trap 10: a one-way partition ends in a leader that commits: ${name}`, (t) => {
+  test(`A3.10: a one-way partition ends in a leader that commits: ${name}`, (t) => {
     const network = new Network({ voters: three });
     network.elect('n1');
     for (const cut of cuts) network.cut.add(cut);
@@ -472,7 +468,7 @@ for (const [name, cuts] of [
   });
 }
 
-test('trap 10: a voter with a higher term and a shorter log is let back in', (t) => {
+test('A3.10: a voter with a higher term and a shorter log is let back in', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');
   network.isolate('n3');
@@ -485,13 +481,13 @@ test('trap 10: a voter with a higher term and a shorter log is let back in', (t)
   t.true((network.leader?.currentTerm ?? 0) > 2);
 });
 
-trap('trap 11: a learner that does not know of its promotion votes', 'learner-refuses-vote', (t) => {
+trap('A3.11: a learner that does not know of its promotion votes', 'learner-refuses-vote', (t) => {
   const learner = core({ id: 'n4', learners: ['n4'], term: 2 });
   const [reply] = only(learner.deliver('n2', vote({ term: 3 })), 'voteReply');
   t.true(reply?.granted);
 });
 
-test('trap 11: also long after it has lost its leader', (t) => {
+test('A3.11: also long after it has lost its leader', (t) => {
   const learner = core({ id: 'n4', learners: ['n4'], term: 2 });
   learner.deliver('n1', heartbeat({ term: 2 }));
   learner.timeOut();
@@ -542,7 +538,7 @@ test('check-quorum: a leader that hears no majority steps down after two electio
 // ── 14-16: snapshots and overwritten entries ──────────────────────────────────────────────────────
 
 trap(
-  'trap 14: a snapshot behind the commit index is not wanted, and the leader hears why',
+  'A3.14: a snapshot behind the commit index is not wanted, and the leader hears why',
   'stale-snapshot-installed',
   (t) => {
     const follower = core({ logTerms: [1, 1, 1], commitIndex: 2 });
@@ -555,7 +551,7 @@ trap(
   },
 );
 
-test('trap 14: a snapshot of what the log holds already is not wanted: it only says what is committed', (t) => {
+test('A3.14: a snapshot of what the log holds already is not wanted: it only says what is committed', (t) => {
   const follower = core({ logTerms: [1, 1, 1] });
   let wanted = true;
   const sent = follower.do((raft) => {
@@ -566,14 +562,14 @@ test('trap 14: a snapshot of what the log holds already is not wanted: it only s
   t.like(only(sent, 'appendReply'), [{ rejected: false, index: 2 }]);
 });
 
-test('trap 14: a snapshot of an older term is refused, and its sender learns of the term', (t) => {
+test('A3.14: a snapshot of an older term is refused, and its sender learns of the term', (t) => {
   const follower = core({ term: 5 });
   const sent = follower.do((raft) => t.false(raft.offersSnapshot('n2', 4, snapshotAt(9, 4))));
   t.like(only(sent, 'appendReply'), [{ term: 5, rejected: true }]);
   t.is(follower.raft.leader, undefined);
 });
 
-test('trap 14: the log behind a snapshot stays when it fits, and goes when it does not', (t) => {
+test('A3.14: the log behind a snapshot stays when it fits, and goes when it does not', (t) => {
   for (const [logTerms, last] of [
     [[1, 1, 1, 1], 4],
     [[1, 1, 1], 3],
@@ -593,20 +589,20 @@ test('trap 14: the log behind a snapshot stays when it fits, and goes when it do
   }
 });
 
-test('trap 14: a snapshot that became old while it was installed changes nothing', (t) => {
+test('A3.14: a snapshot that became old while it was installed changes nothing', (t) => {
   const follower = core({ logTerms: [1, 1, 1, 1], commitIndex: 4, term: 1 });
   const sent = follower.do((raft) => raft.snapshotInstalled('n2', snapshotAt(3, 1)));
   t.is(follower.raft.log.firstIndex, 1);
   t.like(only(sent, 'appendReply'), [{ index: 4 }]);
 });
 
-test('trap 14: a node whose snapshot does not name it does not stand', (t) => {
+test('A3.14: a node whose snapshot does not name it does not stand', (t) => {
   const follower = core({ term: 1 });
   follower.do((raft) => raft.snapshotInstalled('n2', snapshotAt(3, 1, configurationOf(['n2', 'n3']))));
   t.deepEqual(follower.tick(100), []);
 });
 
-test('trap 15: the end of a write says nothing of entries that were overwritten meanwhile', (t) => {
+test('A3.15: the end of a write says nothing of entries that were overwritten meanwhile', (t) => {
   const follower = core({ term: 1 });
   follower.syncs = false;
   follower.deliver('n2', append({ entries: [entry(1, 1), entry(2, 1)] }));
@@ -617,7 +613,7 @@ test('trap 15: the end of a write says nothing of entries that were overwritten 
   t.is(follower.raft.log.persistedIndex, 2);
 });
 
-trap('trap 15: nor when they were overwritten back (ABA)', 'append-aba', (t) => {
+trap('A3.15: nor when they were overwritten back (ABA)', 'append-aba', (t) => {
   const follower = core({ term: 1 });
   follower.syncs = false;
   follower.deliver('n2', append({ term: 1, entries: [entry(1, 1), entry(2, 1)] }));
@@ -630,7 +626,7 @@ trap('trap 15: nor when they were overwritten back (ABA)', 'append-aba', (t) => 
   t.is(follower.raft.log.persistedIndex, 3);
 });
 
-trap('trap 16: a heartbeat never commits more than the member is known to have', 'unclamped-heartbeat-commit', (t) => {
+trap('A3.16: a heartbeat never commits more than the member is known to have', 'unclamped-heartbeat-commit', (t) => {
   const one = leader();
   one.propose('x', 'y');
   one.deliver('n2', one.accept(3));
@@ -644,7 +640,7 @@ trap('trap 16: a heartbeat never commits more than the member is known to have',
   );
 });
 
-trap('trap 16: a late, shorter message cuts nothing', 'truncate-on-stale-append', (t) => {
+trap('A3.16: a late, shorter message cuts nothing', 'truncate-on-stale-append', (t) => {
   const follower = core({ term: 1 });
   follower.deliver('n2', append({ entries: [entry(1, 1), entry(2, 1), entry(3, 1)] }));
   const sent = follower.deliver('n2', append({ entries: [entry(1, 1)] }));
@@ -652,7 +648,7 @@ trap('trap 16: a late, shorter message cuts nothing', 'truncate-on-stale-append'
   t.like(only(sent, 'appendReply'), [{ rejected: false, index: 1 }]);
 });
 
-test('trap 16: a message commits only what it vouches for', (t) => {
+test('A3.16: a message commits only what it vouches for', (t) => {
   // Entries 2 and 3 are of another leader and will be overwritten.
   const follower = core({ logTerms: [1, 1, 1], term: 2 });
   follower.deliver('n2', append({ term: 2, prevIndex: 1, prevTerm: 1, entries: [], commitIndex: 3 }));
@@ -668,7 +664,7 @@ test('replication: what a message has beyond our commit index is taken', (t) => 
 
 // ── 19, 24, 25: disk, transfer, flow ──────────────────────────────────────────────────────────────
 
-test('trap 19: a leader whose disk hangs gives up, and another one is elected', (t) => {
+test('A3.19: a leader whose disk hangs gives up, and another one is elected', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');
   network.drive('n1', (raft) => raft.stepDown());
@@ -681,7 +677,7 @@ test('trap 19: a leader whose disk hangs gives up, and another one is elected', 
   t.true(['n2', 'n3'].includes(network.leader?.id ?? ''));
 });
 
-test('trap 19: what a deposed leader had to do for its members is not done any more', (t) => {
+test('A3.19: what a deposed leader had to do for its members is not done any more', (t) => {
   const one = leaderWithSlowMember();
   one.do((raft) => raft.snapshotSent('n3', false));
   // In one turn: the snapshot is wanted again, then a newer leader is heard of.
@@ -696,7 +692,7 @@ test('trap 19: what a deposed leader had to do for its members is not done any m
 });
 
 trap(
-  'trap 24: a transfer waits until the heir has everything; proposals are refused meanwhile',
+  'A3.24: a transfer waits until the heir has everything; proposals are refused meanwhile',
   'transfer-to-laggard',
   (t) => {
     const one = leader();
@@ -710,7 +706,7 @@ trap(
   },
 );
 
-test('trap 24: a transfer that does not happen ends after an election timeout', (t) => {
+test('A3.24: a transfer that does not happen ends after an election timeout', (t) => {
   const one = leader();
   one.do((raft) => raft.transferLeadership('n2'));
   one.tick(9);
@@ -719,12 +715,12 @@ test('trap 24: a transfer that does not happen ends after an election timeout', 
   t.true(one.raft.propose([new Uint8Array(1)]).accepted);
 });
 
-test('trap 24: only another voter is an heir', (t) => {
+test('A3.24: only another voter is an heir', (t) => {
   const one = leader({ learners: ['n4'] });
   for (const id of ['n1', 'n4', 'n9']) t.false(one.raft.transferLeadership(id), id);
 });
 
-test('trap 24: a transfer happens within one round, also while the old leader is heard', (t) => {
+test('A3.24: a transfer happens within one round, also while the old leader is heard', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');
   network.run(3);
@@ -734,7 +730,7 @@ test('trap 24: a transfer happens within one round, also while the old leader is
   t.is(network.raft('n1').leader, 'n3');
 });
 
-test('trap 25: a full window whose answers were lost opens again', (t) => {
+test('A3.25: a full window whose answers were lost opens again', (t) => {
   for (const config of [{ inflightMessagesMax: 2 }, { inflightBytesMax: 2 }]) {
     const one = leader({ config: { ...config, appendBytesMax: 1 } });
     for (const text of ['a', 'b', 'c', 'd']) one.propose(text);
@@ -749,7 +745,7 @@ test('trap 25: a full window whose answers were lost opens again', (t) => {
   }
 });
 
-trap('trap 25: a last message that was lost is noticed at the next heartbeat', 'no-probe-after-loss', (t) => {
+trap('A3.25: a last message that was lost is noticed at the next heartbeat', 'no-probe-after-loss', (t) => {
   const network = new Network({ voters: ['n1', 'n2'] });
   network.elect('n1');
   network.loses = ({ from }) => from === 'n1';
@@ -848,16 +844,23 @@ test('changes: removed ids never come back; a reason is bounded; members are kno
     t.throws(() => one.raft.proposeConfiguration(wanted), { code: 'RAFT_BAD_CHANGE' } as object)?.message ?? '';
   t.regex(refused({ type: 'setVoters', voters: ['n1', 'n9'] }), /'n9' is no member/);
   t.regex(refused({ type: 'setVoters', voters: [] }), /cannot decide anything/);
+  const nine = Array.from({ length: 9 }, (_, i) => `n${i + 1}`);
+  const many = leader({ learners: nine.slice(3) });
+  t.throws(() => many.raft.proposeConfiguration({ type: 'setVoters', voters: nine }), { message: /at most 7 voters/ });
+  t.is(change(one, { type: 'setVoters', voters: ['n1', 'n2', 'n3', 'n3'] }), 'accepted', 'named twice is named once');
+  t.deepEqual(one.raft.configuration.votersOutgoing, [], 'the same voters need no joint configuration');
+  one.take();
+  one.deliver('n2', one.accept(2));
   t.regex(refused({ type: 'remove', id: 'n3', reason: 'x'.repeat(201) }), /reason of 201 characters; the limit is 200/);
   t.is(change(one, { type: 'remove', id: 'n3' }), 'accepted');
-  one.deliver('n2', one.accept(2));
   one.deliver('n2', one.accept(3));
+  one.deliver('n2', one.accept(4));
   t.deepEqual(one.raft.configuration.removed, ['n3']);
   t.regex(refused({ type: 'addLearner', id: 'n3', address: 'x' }), /'n3' was removed, and ids never come back/);
 });
 
 trap(
-  'trap 18: a member that has lost what it acknowledged neither votes nor stands until it is refilled',
+  'A3.18: a member that has lost what it acknowledged neither votes nor stands until it is refilled',
   'damaged-member-votes',
   (t) => {
     const network = new Network({ voters: three });
@@ -883,7 +886,27 @@ trap(
   },
 );
 
-test('trap 18: what a damaged member had acknowledged in the same term is sent to it again', (t) => {
+trap(
+  'A3.18: a damaged member takes nothing for committed but what an append vouches for',
+  'damaged-member-believes-heartbeat',
+  (t) => {
+    // Entries 3 and 4 had been replaced by others of term 2 and acknowledged; the disk has only the old ones back.
+    const follower = core({ logTerms: [1, 1, 1, 1], term: 2, commitIndex: 4, repairTo: 4 });
+    t.is(follower.raft.commitIndex, 0, 'also its own note speaks of entries that may be lost');
+    const sent = follower.deliver('n2', heartbeat({ term: 2, commitIndex: 4 }));
+    t.deepEqual(follower.committed, []);
+    t.like(only(sent, 'appendReply'), [{ rejected: true, impaired: true, hintIndex: 4, hintTerm: 1 }]);
+    const entries = [entry(3, 2), entry(4, 2)];
+    follower.deliver('n2', append({ term: 2, prevIndex: 2, prevTerm: 1, entries, commitIndex: 4 }));
+    t.deepEqual(
+      follower.committed.map(({ term }) => term),
+      [1, 1, 2, 2],
+    );
+    t.false(follower.raft.impaired);
+  },
+);
+
+test('A3.18: what a damaged member had acknowledged in the same term is sent to it again', (t) => {
   const network = new Network({ voters: three });
   network.elect('n1');
   for (const text of ['a', 'b', 'c']) network.propose('n1', text);
@@ -919,7 +942,7 @@ trap('leases: a leader answers reads without a round while a quorum cannot elect
   t.is(network.reads.get(over)?.index, undefined, 'the lease is over');
 });
 
-trap('trap 6: a lease ends before leadership is handed over', 'lease-through-transfer', (t) => {
+trap('A3.6: a lease ends before leadership is handed over', 'lease-through-transfer', (t) => {
   const { network, leader, one } = leased();
   // The old leader hears nothing of what happens.
   network.loses = ({ to }) => to === leader;
@@ -933,7 +956,7 @@ trap('trap 6: a lease ends before leadership is handed over', 'lease-through-tra
 });
 
 trap(
-  'trap 6: who was restarted, or lost its link to the leader, votes only when no lease can be left',
+  'A3.6: who was restarted, or lost its link to the leader, votes only when no lease can be left',
   'vote-within-lease',
   (t) => {
     const { network, leader, one, two } = leased();

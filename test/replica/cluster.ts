@@ -1,4 +1,5 @@
 /** Replicas of one group in one process over virtual time, simulated disks and a plain network that can be cut. */
+import type { CommandRange } from '#src/store/codec.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { createReplica } from '#src/replica/replica.ts';
 import type { Replica, ReplicaMutation, ReplicaSettings } from '#src/replica/replica.ts';
@@ -208,6 +209,10 @@ export class Cluster {
   readonly #settings: Partial<ReplicaSettings>;
   readonly #mutations: ReadonlySet<ReplicaMutation>;
   readonly #voters: NodeId[];
+  /** Command versions of the release each node runs at its next start; absent: this program's. */
+  readonly releases = new Map<NodeId, CommandRange>();
+  /** Marks hit, by name. */
+  readonly marks = new Map<string, number>();
 
   constructor(
     options: {
@@ -238,6 +243,7 @@ export class Cluster {
     const net = new FakePeers(this.network, id);
     this.network.peers.set(id, net);
     const addresses = Object.fromEntries(this.#voters.map((voter) => [voter, `${voter}:1`]));
+    const release = this.releases.get(id);
     const member = { id, clock, disk, log, net, fatal: undefined as Fault | undefined };
     const creating = createReplica({
       ports: { clock, disk, log, random: createSimRandom(prng) },
@@ -251,6 +257,8 @@ export class Cluster {
         ...(options.joins === true ? {} : { bootstrap: { voters: this.#voters, addresses } }),
       },
       mutations: this.#mutations,
+      ...(release === undefined ? {} : { release: { commands: release } }),
+      mark: (mark) => this.marks.set(mark, (this.marks.get(mark) ?? 0) + 1),
       onFatal: (fault) => (started.fatal = fault),
     });
     const started: Member = Object.assign(member, { replica: await this.settle(creating) });

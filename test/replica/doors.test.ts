@@ -35,6 +35,7 @@ function writer() {
     random: createSimRandom(createPrng(1)),
     route: {
       leader: () => here.leader,
+      commandVersion: () => store.commandVersion,
       send: (to, message) => {
         taken.push({ to, message });
         return here.answer();
@@ -167,6 +168,7 @@ test('raft.md A3.5: readers are joined into rounds that begin after they asked, 
       view: () => store,
       appliedIndex: () => applied,
       notReady: () => undefined,
+      ageMs: () => undefined,
     },
   });
   const done: string[] = [];

@@ -95,6 +95,9 @@ test('without a leader: reads of any age are served, others and writes say so at
   cluster.isolate(lonely!.id);
   await cluster.run(1000);
   t.truthy((await lonely!.replica.confirm({ type: 'any' }, WAIT)).get('a'));
+  const age = lonely!.replica.ageMs()!;
+  t.true(age >= 1000 && age < 2500, `confirmed ${age} ms ago`);
+  t.true(leader.replica.ageMs()! < 200);
   await t.throwsAsync(cluster.settle(lonely!.replica.confirm({ type: 'linearizable' }, { deadlineMs: 300 })), {
     code: 'REPLICA_NO_LEADER',
   });

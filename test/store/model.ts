@@ -23,40 +23,51 @@ export class Model {
     return this.states[this.revision]!;
   }
 
-  execute(transaction: Transaction, term: number): TransactionResult {
-    for (const [index, condition] of transaction.conditions.entries()) {
-      const actual = condition.type === 'entryTerm' ? 0 : (this.current.get(condition.key)?.modRevision ?? 0);
+  leases = new Map<string, { renewedAt: number; keys: Set<string> }>();
+
+  execute(transaction: Transaction, term: number, index: number): TransactionResult {
+    for (const [at, condition] of transaction.conditions.entries()) {
+      const actual = 'key' in condition ? (this.current.get(condition.key)?.modRevision ?? 0) : 0;
       const holds =
         condition.type === 'entryTerm'
           ? condition.term === term
-          : condition.type === 'modRevision'
-            ? actual === condition.revision
-            : condition.type === 'exists'
-              ? actual > 0
-              : actual === 0;
-      if (!holds) return { ok: false, failed: { type: 'condition', index }, actualRevision: actual };
+          : condition.type === 'leaseRenewed'
+            ? this.leases.get(condition.lease)?.renewedAt === condition.index
+            : condition.type === 'modRevision'
+              ? actual === condition.revision
+              : condition.type === 'exists'
+                ? actual > 0
+                : actual === 0;
+      if (!holds) return { ok: false, failed: { type: 'condition', index: at }, actualRevision: actual };
     }
     const before = { revision: this.revision, events: this.events.length, counters: new Map(this.counters) };
+    const leases = new Map([...this.leases].map(([id, one]) => [id, { ...one, keys: new Set(one.keys) }]));
     const revisions: number[] = [];
     const deleted: number[] = [];
-    for (const [index, operation] of transaction.operations.entries()) {
-      const done = this.#perform(operation, revisions, deleted);
+    for (const [at, operation] of transaction.operations.entries()) {
+      const done = this.#perform(operation, { revisions, deleted, index });
       if (done) continue;
       this.revision = before.revision;
       this.states.length = before.revision + 1;
       this.events.length = before.events;
       this.counters = before.counters;
-      return { ok: false, failed: { type: 'operation', index }, actualRevision: 0 };
+      this.leases = leases;
+      return { ok: false, failed: { type: 'operation', index: at }, actualRevision: 0 };
     }
     this.ends.add(this.revision);
     return { ok: true, revisions, deleted };
   }
 
-  #perform(operation: Operation, revisions: number[], deleted: number[]): boolean {
+  #perform(
+    operation: Operation,
+    { revisions, deleted, index }: { revisions: number[]; deleted: number[]; index: number },
+  ): boolean {
     switch (operation.type) {
       case 'put': {
+        if (operation.lease !== undefined && !this.leases.has(operation.lease)) return false;
         const text = `${Buffer.from(operation.head).toString()}${this.revision + 1}${Buffer.from(operation.tail).toString()}`;
         this.#write(operation.key, text);
+        if (operation.lease !== undefined) this.leases.get(operation.lease)!.keys.add(operation.key);
         revisions.push(this.revision);
         return true;
       }
@@ -79,6 +90,28 @@ export class Model {
         revisions.push(0);
         return true;
       }
+      case 'grantLease':
+        if (this.leases.has(operation.lease)) return false;
+        this.leases.set(operation.lease, { renewedAt: index, keys: new Set() });
+        revisions.push(0);
+        return true;
+      case 'keepAlive': {
+        const lease = this.leases.get(operation.lease);
+        if (lease === undefined) return false;
+        lease.renewedAt = index;
+        revisions.push(0);
+        return true;
+      }
+      case 'revokeLease': {
+        const lease = this.leases.get(operation.lease);
+        if (lease === undefined) return false;
+        const keys = [...lease.keys].sort();
+        for (const key of keys) this.#write(key, undefined);
+        this.leases.delete(operation.lease);
+        revisions.push(keys.length === 0 ? 0 : this.revision);
+        deleted.push(keys.length);
+        return true;
+      }
     }
   }
 
@@ -87,6 +120,7 @@ export class Model {
   }
 
   #write(key: string, text: string | undefined): void {
+    for (const { keys } of this.leases.values()) keys.delete(key);
     const old = this.current.get(key);
     const next = new Map(this.current);
     const revision = ++this.revision;

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { encodeCommand } from '#src/store/codec.ts';
+import { encodeCommand, versionNeeded } from '#src/store/codec.ts';
 import type { Command, Condition, Operation, StoreEvent, Transaction, Value } from '#src/store/command.ts';
 import { SESSION_WINDOW_SEQUENCES } from '#src/store/sessions.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX } from '#src/store/snapshot.ts';
@@ -40,7 +40,7 @@ class Subject {
 
   batch(transactions: Transaction[], options: { sequence?: number; session?: string; term?: number } = {}) {
     const item = { session: options.session ?? 's', sequence: options.sequence ?? ++this.sequence, transactions };
-    return this.entry({ version: 1, type: 'batch', items: [item] }, options.term)[0]!.outcome;
+    return this.entry({ version: versionNeeded(transactions), type: 'batch', items: [item] }, options.term)[0]!.outcome;
   }
 
   run(...operations: Operation[]) {
@@ -162,8 +162,8 @@ test('raft §8: a repeated sequence gets its first outcome and is not executed; 
 
 test('an entry of an unknown version or type stops the replica', (t) => {
   const { store } = new Subject();
-  for (const data of [Uint8Array.of(2, 1), Uint8Array.of(1, 9)]) {
-    t.throws(() => store.apply({ index: 9, term: 1, data }), { name: 'AssertionFailure', message: /version 2|type 9/ });
+  for (const data of [Uint8Array.of(3, 1), Uint8Array.of(1, 9)]) {
+    t.throws(() => store.apply({ index: 9, term: 1, data }), { name: 'AssertionFailure', message: /version 3|type 9/ });
   }
 });
 
@@ -366,6 +366,7 @@ test('a snapshot cut anywhere restores; a torn one is refused', (t) => {
 
 // A small world, so that random commands meet.
 const key = fc.constantFrom('a', 'a/1', 'a/2', 'b', 'b/1', 'c');
+const lease = fc.constantFrom('l1', 'l2');
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 6, arbitrary: key.map((name) => put(name, '<', '>')) },
   { weight: 3, arbitrary: key.map(remove) },
@@ -382,12 +383,20 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       max: fc.nat(3),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(key, lease).map(([name, id]) => ({ ...put(name, '<', '>'), lease: id }) as Operation),
+  },
+  { weight: 2, arbitrary: lease.map((id) => ({ type: 'grantLease' as const, lease: id, ttlMs: 1000 })) },
+  { weight: 1, arbitrary: lease.map((id) => ({ type: 'keepAlive' as const, lease: id })) },
+  { weight: 1, arbitrary: lease.map((id) => ({ type: 'revokeLease' as const, lease: id })) },
 );
 const condition: fc.Arbitrary<Condition> = fc.oneof(
   key.map((name) => ({ type: 'exists' as const, key: name })),
   key.map((name) => ({ type: 'absent' as const, key: name })),
   fc.record({ type: fc.constant('modRevision' as const), key, revision: fc.nat(20) }),
   fc.record({ type: fc.constant('entryTerm' as const), term: fc.integer({ min: 1, max: 2 }) }),
+  fc.record({ type: fc.constant('leaseRenewed' as const), lease, index: fc.integer({ min: 2, max: 12 }) }),
 );
 const transaction: fc.Arbitrary<Transaction> = fc.record({
   conditions: fc.oneof(
@@ -443,13 +452,17 @@ test('property: the store does what the model does; snapshots equal replay; watc
       let subject = new Subject();
       const replica = new Subject();
       const model = new Model();
+      for (const one of [subject, replica]) one.entry({ version: 2, type: 'setVersion', to: 2 });
       const watches: { watch: StoreWatch; after: number; from: string; to: string }[] = [];
       for (const action of steps) {
         if (action.do === 'batch') {
           const term = (subject.index % 2) + 1;
           const outcome = subject.batch(action.transactions, { term });
           replica.batch(action.transactions, { term });
-          t.deepEqual(outcome, { type: 'done', results: action.transactions.map((one) => model.execute(one, term)) });
+          t.deepEqual(outcome, {
+            type: 'done',
+            results: action.transactions.map((one) => model.execute(one, term, subject.index)),
+          });
         } else if (action.do === 'compact') {
           const revision = Math.max(model.revision - action.back, model.floor);
           subject.compact(revision);

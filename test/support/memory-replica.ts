@@ -12,6 +12,8 @@ export interface MemoryReplica {
   reader: Reader;
   /** The term of the entries from now on. */
   setTerm(term: number): void;
+  /** How long ago a quorum confirmed the state; undefined: never. */
+  setAge(ms: number | undefined): void;
   compact(revision: number): void;
   /** What one proposal holds; the real limit is in bytes. */
   limits: { transactionsMax: number };
@@ -63,7 +65,9 @@ export function memoryReplica(): MemoryReplica {
       return apply(transactions);
     },
   };
+  let ageMs: number | undefined = 0;
   const reader: Reader = {
+    ageMs: () => ageMs,
     local: () => stale ?? store,
     confirm: async (freshness) => {
       if (freshness.type === 'linearizable') counts.confirmed += 1;
@@ -89,6 +93,9 @@ export function memoryReplica(): MemoryReplica {
     lag: () => {
       stale = createStore();
       for (const entry of log) stale.apply(entry);
+    },
+    setAge: (ms) => {
+      ageMs = ms;
     },
     setTerm: (next) => {
       term = next;

@@ -6,13 +6,14 @@
  * (../quorum.test.ts).
  * Read next: state.ts, sends.ts (what may be said), invariants.ts, replay.ts (traces of real runs), explore.ts.
  */
-import { hasQuorum, isJoint, isVoter, leaveJoint } from '#src/raft/configuration.ts';
+import { hasQuorum, isJoint, leaveJoint } from '#src/raft/configuration.ts';
 import type { Configuration, NodeId } from '#src/raft/types.ts';
+import { copyDisk, durableIndex, isDismissed, isImpaired, mayStand, volatileOf } from './node.ts';
 import { allow, Refusal } from './rules.ts';
 import type { Rule } from './rules.ts';
 import { checkPromise, checkSend } from './sends.ts';
 import { agreement, configurationOf, emptyState, keyOf, lastTermOf, sameEntry, termAt } from './state.ts';
-import type { Disk, LogEntry, ModelMessage, ModelNode, ModelState, Write } from './state.ts';
+import type { Disk, LogEntry, ModelMessage, ModelNode, ModelState, Offer, Write } from './state.ts';
 
 export class Model {
   readonly state: ModelState;
@@ -40,18 +41,26 @@ export class Model {
       disk: copyDisk(disk),
       handed: copyDisk(disk),
       writes: [],
+      offers: [],
     });
     for (let index = 1; index <= disk.commit; index += 1) this.#commitEntry(disk.log[index - 1], disk.term);
   }
 
-  /** All that is not on the disk is lost; of the writes under way the first `survive` arrived, and of the next some entries. */
-  restart(id: NodeId, survive: number, torn = 0): void {
+  /**
+   * All that is not on the disk is lost; of the writes under way the first `survive` arrived, of the next `torn` entries,
+   * and perhaps a snapshot that was being received.
+   */
+  restart(
+    id: NodeId,
+    { survive, torn = 0, offer }: { survive: number; torn?: number; offer?: Offer | undefined },
+  ): void {
     const node = this.node(id);
-    for (const write of node.writes.slice(0, survive)) this.#toDisk(node, write);
+    for (const write of node.writes.slice(0, survive)) this.#write(node.disk, write);
     const next = node.writes[survive];
-    if (torn > 0 && next?.kind === 'ready')
-      this.#toDisk(node, { ...next, disk: undefined, entries: next.entries.slice(0, torn) });
+    if (torn > 0 && next) this.#write(node.disk, { ...next, disk: undefined, entries: next.entries.slice(0, torn) });
+    if (offer) this.#install(node.disk, offer);
     node.writes = [];
+    node.offers = [];
     node.handed = copyDisk(node.disk);
     Object.assign(node, volatileOf(node.disk));
   }
@@ -282,7 +291,7 @@ export class Model {
    * The node hands over what has to be durable, sends what may be sent at once, and keeps what may be said only
    * afterwards. What is handed over must make the disk equal to what the node believes.
    */
-  ready(id: NodeId, ready: Write & { kind: 'ready' }, messages: ModelMessage[]): void {
+  ready(id: NodeId, ready: Write, messages: ModelMessage[]): void {
     const node = this.node(id);
     allow(node.role !== 'leader' || !isDismissed(node), 'a leader whose own removal is committed steps down');
     this.#write(node.handed, ready);
@@ -314,21 +323,19 @@ export class Model {
       node.heard.index > node.commit,
       `${node.commit} are committed already; a snapshot up to ${node.heard.index} is too old`,
     );
-    node.writes.push({ kind: 'install', index: node.heard.index, lastTerm: node.heard.lastTerm });
+    node.offers.push({ index: node.heard.index, lastTerm: node.heard.lastTerm });
   }
 
   /** A snapshot is on the disk and in force. */
   installSnapshot(id: NodeId, index: number, lastTerm: number): void {
     const node = this.node(id);
-    const at = node.writes.findIndex((write) => write.kind === 'install' && write.index === index);
-    allow(at >= 0, `no snapshot up to ${index} was offered`);
-    const write: Write = { kind: 'install', index, lastTerm };
-    node.writes.splice(at, 1);
-    this.#write(node.disk, write);
+    const offer = node.offers.find((one) => one.index === index && one.lastTerm === lastTerm);
+    if (!offer) throw new Refusal(`no snapshot up to ${index}/${lastTerm} was offered`);
+    node.offers = node.offers.filter((one) => one.index > index);
+    this.#install(node.disk, offer);
     if (index <= node.commit) return;
-    this.#write(node.handed, write);
-    this.#install(node.log, index, lastTerm, (log) => (node.log = log));
-    node.commit = index;
+    this.#install(node.handed, offer);
+    this.#install(node, offer);
     node.applied = index;
   }
 
@@ -375,11 +382,13 @@ export class Model {
       termAt(node.log, node.commit) === node.term || this.without.has('change-after-own-commit'),
       `no entry of term ${node.term} is committed yet`,
     );
-    const half = this.without.has('joint-majorities') ? [] : current.voters;
     if (isJoint(current))
       allow(same(next.voters, current.voters) && !isJoint(next), 'a joint configuration is only left');
     else if (!same(next.voters, current.voters))
-      allow(same(next.votersOutgoing, half), `voters change through a joint configuration with ${half.join(' ')}`);
+      allow(
+        same(next.votersOutgoing, current.voters),
+        `voters change through a joint configuration with ${current.voters.join(' ')}`,
+      );
   }
 
   #commitEntry(entry: LogEntry | undefined, inTerm: number): void {
@@ -395,24 +404,15 @@ export class Model {
   }
 
   #release(node: ModelNode, readyId: number): void {
-    for (let [write] = node.writes; write?.kind === 'ready'; [write] = node.writes) {
+    for (let [write] = node.writes; write; [write] = node.writes) {
       if (write.disk && write.id > readyId) return;
       node.writes.shift();
-      this.#toDisk(node, write);
+      this.#write(node.disk, write);
       for (const message of write.then) this.#send(node, message);
     }
   }
 
-  #toDisk(node: ModelNode, write: Write): void {
-    this.#write(node.disk, write);
-  }
-
   #write(disk: Disk, write: Write): void {
-    if (write.kind === 'install') {
-      this.#install(disk.log, write.index, write.lastTerm, (log) => (disk.log = log));
-      disk.commit = Math.max(disk.commit, write.index);
-      return;
-    }
     if (write.disk) Object.assign(disk, write.disk);
     const first = write.entries[0]?.index;
     if (first === undefined) return;
@@ -422,55 +422,11 @@ export class Model {
   }
 
   /** What follows an entry that matches the snapshot's last one is kept (Raft §7). */
-  #install(log: LogEntry[], index: number, lastTerm: number, replace: (log: LogEntry[]) => void): void {
-    if (termAt(log, index) === lastTerm) return;
-    replace(this.state.history.committed.slice(0, index).map(({ entry }) => entry));
+  #install(holder: { log: LogEntry[]; commit: number }, { index, lastTerm }: Offer): void {
+    holder.commit = Math.max(holder.commit, index);
+    if (termAt(holder.log, index) === lastTerm) return;
+    holder.log = this.state.history.committed.slice(0, index).map(({ entry }) => entry);
   }
-}
-
-/** How much of the log in memory is on the disk. */
-export function durableIndex(node: ModelNode): number {
-  return agreement(node.disk.log, node.log);
-}
-
-/** No voter any more, by a configuration that is committed and final (thesis §4.2.2). */
-function isDismissed({ id, log, commit }: ModelNode): boolean {
-  const configuration = configurationOf(log);
-  const newest = log.findLast((entry) => entry.configuration !== undefined)?.index ?? 0;
-  return newest <= commit && !isJoint(configuration) && !isVoter(configuration, id);
-}
-
-function isImpaired({ commit, repairTo }: ModelNode): boolean {
-  return commit < repairTo;
-}
-
-function mayStand(node: ModelNode): boolean {
-  const since = node.log.findLastIndex(
-    ({ index, configuration }) => configuration !== undefined && index <= node.commit,
-  );
-  const inForce = node.log.slice(Math.max(0, since)).flatMap(({ configuration }) => configuration ?? []);
-  return inForce.some((configuration) => isVoter(configuration, node.id));
-}
-
-function volatileOf(disk: Disk): Omit<ModelNode, 'id' | 'repairTo' | 'disk' | 'handed' | 'writes'> {
-  const { term, vote, commit, log } = disk;
-  return {
-    term,
-    vote,
-    role: 'follower',
-    log: [...log],
-    commit: Math.min(commit, log.length),
-    applied: 0,
-    votes: new Set(),
-    preVotes: new Set(),
-    match: new Map(),
-    heard: undefined,
-    past: new Map(),
-  };
-}
-
-function copyDisk(disk: Disk): Disk {
-  return { ...disk, log: [...disk.log] };
 }
 
 function same(a: NodeId[], b: NodeId[]): boolean {

@@ -2,7 +2,8 @@
 import { messageOf } from '#src/std/fault.ts';
 import type { NodeId } from '#src/raft/types.ts';
 import { checkInvariants, Violation } from './invariants.ts';
-import { durableIndex, Model } from './model.ts';
+import { Model } from './model.ts';
+import { durableIndex } from './node.ts';
 import { Refusal } from './rules.ts';
 import type { Observed, TraceEvent } from './recorder.ts';
 import { configurationOf, lastTermOf, sameEntry, termAt } from './state.ts';
@@ -80,7 +81,7 @@ function take(model: Model, event: TraceEvent, torn: boolean): void {
       break;
     case 'ready': {
       const { id, disk, entries, messages, afterwards } = event;
-      model.ready(node, { kind: 'ready', id, disk, entries, then: afterwards }, messages);
+      model.ready(node, { id, disk, entries, then: afterwards }, messages);
       break;
     }
     case 'apply':
@@ -112,52 +113,59 @@ function take(model: Model, event: TraceEvent, torn: boolean): void {
 
 /** A first start is taken as it is; a restart must find what a crash can have left. */
 function begin(model: Model, event: TraceEvent & { kind: 'start' }, torn: boolean): void {
-  const { node: id, term, vote, commit, firstIndex, log, repairTo } = event;
+  const { node: id, term, vote, commit, firstIndex, log } = event;
   if (!model.state.nodes.has(id)) {
     model.start(id, { term, vote, commit, log });
     return;
   }
-  const { writes, disk } = model.node(id);
+  const length = firstIndex - 1 + log.length;
   const possible: string[] = [];
-  for (let survive = 0; survive <= writes.length; survive += 1) {
-    const next = writes[survive];
-    const tears = torn && next?.kind === 'ready' ? next.entries.length : 0;
-    for (let tear = 0; tear <= tears; tear += 1) {
-      const attempt = new Model({ state: { ...model.state, nodes: new Map([[id, copyNode(model.node(id))]]) } });
-      attempt.restart(id, survive, tear);
-      const found = attempt.node(id);
-      possible.push(`term ${found.term} vote ${found.vote} log to ${found.log.length}/${lastTermOf(found.log)}`);
-      const length = firstIndex - 1 + log.length;
-      const damaged = repairTo >= found.log.length && found.log.length > length;
-      const fits =
-        (found.log.length === length || damaged) && log.every((entry) => sameEntry(entry, found.log[entry.index - 1]));
-      const recoveredTerm = Math.max(found.disk.term, log.at(-1)?.term ?? 0);
-      const recoveredVote = recoveredTerm === found.disk.term ? found.disk.vote : undefined;
-      if (
-        !fits ||
-        recoveredTerm !== term ||
-        recoveredVote !== vote ||
-        commit > Math.max(found.disk.commit, firstIndex - 1)
-      )
-        continue;
-      model.restart(id, survive, tear);
-      const node = model.node(id);
-      if (damaged) model.damage(id, length, repairTo);
-      Object.assign(node, { term, vote, commit, applied: firstIndex - 1 });
-      return;
-    }
+  for (const crash of crashesOf(model.node(id), torn)) {
+    const attempt = new Model({ state: { ...model.state, nodes: new Map([[id, copyNode(model.node(id))]]) } });
+    attempt.restart(id, crash);
+    const found = attempt.node(id);
+    possible.push(`term ${found.term} vote ${found.vote} log to ${found.log.length}/${lastTermOf(found.log)}`);
+    // Where the lost end was is known to the disk; Infinity: it is damaged, and that is all that could be seen.
+    const repairTo = event.repairTo === Infinity ? found.log.length : event.repairTo;
+    const damaged = repairTo >= found.log.length && found.log.length > length;
+    const recoveredTerm = Math.max(found.disk.term, log.at(-1)?.term ?? 0);
+    const recoveredVote = recoveredTerm === found.disk.term ? found.disk.vote : undefined;
+    const fits =
+      (found.log.length === length || damaged) &&
+      log.every((entry) => sameEntry(entry, found.log[entry.index - 1])) &&
+      recoveredTerm === term &&
+      recoveredVote === vote &&
+      commit <= Math.max(found.disk.commit, firstIndex - 1);
+    if (!fits) continue;
+    model.restart(id, crash);
+    if (damaged) model.damage(id, length, repairTo);
+    Object.assign(model.node(id), { term, vote, commit, applied: firstIndex - 1 });
+    return;
   }
   throw new Refusal(
-    `a restart with term ${term} vote ${vote} log to ${firstIndex - 1 + log.length}/${log.at(-1)?.term} commit ${commit}; the disk had term ${disk.term}, and what a crash can have left is: ${possible.join(' or ')}`,
+    `a restart with term ${term} vote ${vote} log to ${length}/${log.at(-1)?.term} commit ${commit}; what a crash can have left is: ${possible.join(' or ')}`,
   );
 }
 
+/** Each way in which a crash can leave the disk. */
+function crashesOf({ writes, offers }: ModelNode, torn: boolean): Parameters<Model['restart']>[1][] {
+  const ways: Parameters<Model['restart']>[1][] = [];
+  for (const offer of [undefined, ...offers]) {
+    for (let survive = 0; survive <= writes.length; survive += 1) {
+      const tears = torn ? (writes[survive]?.entries.length ?? 0) : 0;
+      for (let tear = 0; tear <= tears; tear += 1) ways.push({ survive, torn: tear, offer });
+    }
+  }
+  return ways;
+}
+
 function copyNode(node: ModelNode): ModelNode {
-  const { disk, handed, writes, log } = node;
+  const { disk, handed, writes, offers, log } = node;
   return {
     ...node,
     log: [...log],
     writes: [...writes],
+    offers: [...offers],
     disk: { ...disk, log: [...disk.log] },
     handed: { ...handed, log: [...handed.log] },
   };

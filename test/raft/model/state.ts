@@ -40,15 +40,17 @@ export interface Disk {
 }
 
 /** On its way to the disk, with what may be said only afterwards. */
-export type Write =
-  | {
-      kind: 'ready';
-      id: number;
-      disk: { term: number; vote: NodeId | undefined; commit: number } | undefined;
-      entries: LogEntry[];
-      then: ModelMessage[];
-    }
-  | { kind: 'install'; index: number; lastTerm: number };
+export interface Write {
+  id: number;
+  disk: { term: number; vote: NodeId | undefined; commit: number } | undefined;
+  entries: LogEntry[];
+  then: ModelMessage[];
+}
+
+export interface Offer {
+  index: number;
+  lastTerm: number;
+}
 
 export interface ModelNode {
   readonly id: NodeId;
@@ -63,6 +65,8 @@ export interface ModelNode {
   disk: Disk;
   /** Oldest first. */
   writes: Write[];
+  /** Snapshots that it agreed to receive and has not installed; they may come to the disk at any time, or never. */
+  offers: Offer[];
   /** Disk after all writes: what has been handed over. */
   handed: Disk;
   /** Granted in this term, by others. */

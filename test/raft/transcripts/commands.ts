@@ -48,10 +48,10 @@ export class Script implements Interpreter {
 function createLab(args: string[], options: ScriptOptions): Lab {
   const count = number(args[0]);
   const learnerCount = args.includes('learners') ? number(args[args.indexOf('learners') + 1]) : 0;
-  const config: Record<string, number> = {};
+  const config: Record<string, number | string> = {};
   for (const setting of args.includes('with') ? args.slice(args.indexOf('with') + 1) : []) {
-    const [key = '', value] = setting.split('=');
-    config[key] = number(value);
+    const [key = '', value = ''] = setting.split('=');
+    config[key] = key === 'readMode' ? value : number(value);
   }
   const ids = Array.from({ length: count + learnerCount }, (_, i) => `n${i + 1}`);
   return new Lab({
@@ -154,6 +154,10 @@ const commands: Record<string, (lab: Lab, args: string[]) => void> = {
   },
   tick(lab, [id = '', count = '1']) {
     for (let i = 0; i < number(count); i += 1) lab.drive(id, (raft) => raft.tick());
+  },
+  /** time 5: so many milliseconds pass, for leases */
+  time(lab, [count]) {
+    lab.nowMs += number(count);
   },
   stabilize(lab, ids) {
     lab.stabilize(ids.length > 0 ? ids : [...lab.members.keys()]);

@@ -27,6 +27,8 @@ export class Lab {
   /** "from>to": what is sent there is lost; "from>to type": messages of this type. */
   readonly cut = new Set<string>();
   quiet = false;
+  /** For leases. */
+  nowMs = 0;
   #isStarted = false;
   #readId = 0;
   readonly #checks = new Checks();
@@ -43,7 +45,7 @@ export class Lab {
       config: { ...RAFT_DEFAULTS, ...options.config, mutations: new Set(options.mutations) },
       // The shortest election timeouts, everywhere: scripts tick the node that they mean.
       randomBelow: () => 0,
-      nowMs: () => 0,
+      nowMs: () => this.nowMs,
       started: (member, raft) => {
         options.started?.(member, raft);
         this.#lookOn(raft);
@@ -59,7 +61,8 @@ export class Lab {
       readDone: (_by, { id, index }) => void this.reads.set(id, index),
     };
     const begin = bootstrapState(configurationOf(options.voters, options.learners));
-    for (const id of [...options.voters, ...options.learners]) this.members.set(id, new Member(id, this.#around, begin));
+    for (const id of [...options.voters, ...options.learners])
+      this.members.set(id, new Member(id, this.#around, begin));
   }
 
   /** All that were never started; `begin` may change what is on their disks before. */

@@ -7,6 +7,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 import test from 'ava';
 
+import { RAFT_MUTATIONS } from '#src/raft/raft.ts';
+import type { RaftMutation } from '#src/raft/raft.ts';
 import { Script } from './commands.ts';
 import { ConfigurationScript, QuorumScript } from './tables.ts';
 import { replay } from './transcript.ts';
@@ -31,3 +33,25 @@ for (const [path, interpreter] of folders) {
     });
   }
 }
+
+/** No transcript meets them; ../traps.test.ts does. */
+const UNNOTICED: RaftMutation[] = ['read-answer-of-old-life', 'damaged-member-believes-heartbeat'];
+
+test('each mistake planted in the core changes what some transcript shows', (t) => {
+  const folder = new URL('./', import.meta.url);
+  const texts = readdirSync(folder)
+    .filter((name) => name.endsWith('.txt'))
+    .map((name) => [name, readFileSync(new URL(name, folder), 'utf8')] as const);
+  const unnoticed = RAFT_MUTATIONS.filter((mutation) => {
+    const noticed = texts.find(([, text]) => {
+      try {
+        return replay(text, new Script({ mutations: [mutation] })) !== text;
+      } catch {
+        return true; // an `expect`, an invariant or an assertion of the core
+      }
+    });
+    t.log(`${mutation}: ${noticed?.[0] ?? 'not noticed'}`);
+    return noticed === undefined;
+  });
+  t.deepEqual(unnoticed, UNNOTICED);
+});
