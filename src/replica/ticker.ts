@@ -81,8 +81,8 @@ export class Ticker {
 
   #advance(most: number): void {
     const nowMs = this.#clock.monotonicMs();
-    // Timers of fractions of a millisecond come a little early.
-    const elapsed = Math.floor((nowMs - this.#tickedMs) / this.#tickMs + 0.1);
+    // Never ahead of the time, beyond what sums of fractions lose: leases rest on it.
+    const elapsed = Math.floor((nowMs - this.#tickedMs) / this.#tickMs + 1e-6);
     if (elapsed <= 0) return;
     const count = Math.min(elapsed, most);
     // What is not counted is dropped, not owed: after a pause, one tick remains until what was due.
