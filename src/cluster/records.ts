@@ -43,6 +43,8 @@ export interface NodeRecord {
   zone?: string;
   /** How often its process has started: a data directory that says less is an old copy. */
   boots?: number;
+  /** The process of the last start; another one that counts as many starts runs on a copy. */
+  run?: string;
 }
 
 /** A change of members, as it was decided. */
@@ -99,7 +101,7 @@ export interface Records {
    */
   registerStart(
     name: string,
-    start: { incarnation: string; peerAddress: string; zone: string; boots: number },
+    start: { incarnation: string; peerAddress: string; zone: string; boots: number; run: string },
   ): Promise<void>;
   /** Standby whatever the cluster would like, or no longer so. */
   hold(name: string, held: boolean): Promise<void>;
@@ -108,7 +110,7 @@ export interface Records {
   localDecisions(): Decision[];
   localFacts(): MemberFacts;
   /** From the local state; 0 for one that never registered. */
-  localBoots(name: string): number;
+  localBoots(name: string): { boots: number; run: string | undefined };
 }
 
 export function createRecords(options: { proposer: Proposer; reader: Reader }): Records {
@@ -121,6 +123,20 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
       items.map(({ key, value }) => [
         key.slice(NODES.length),
         JSON.parse(new TextDecoder().decode(value.bytes)) as NodeRecord,
+      ]),
+    );
+  }
+
+  /** Taken Pod ranges by number. */
+  function podRangesOf(view: StoreView): Map<number, { node: string; revision: number }> {
+    const { items } = view.range({ from: POD_RANGES, to: `${POD_RANGES}~`, limit: 0 });
+    return new Map(
+      items.map(({ key, value }) => [
+        Number(key.slice(POD_RANGES.length)),
+        {
+          node: (JSON.parse(new TextDecoder().decode(value.bytes)) as { node: string }).node,
+          revision: value.modRevision,
+        },
       ]),
     );
   }
@@ -141,9 +157,11 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         'never',
       );
     }
-    const taken = new Set([...listNodes(view).values()].map((node) => node.podIndex));
-    let podIndex = 0;
-    while (taken.has(podIndex)) podIndex += 1;
+    const ranges = podRangesOf(view);
+    // A name keeps its range over a new life of the cluster: its Node object says it, and may not change it.
+    const own = [...ranges].find(([, { node }]) => node === name);
+    let podIndex = own?.[0] ?? 0;
+    while (own === undefined && ranges.has(podIndex)) podIndex += 1;
     if (podIndex >= podRanges)
       throw new Fault('CLUSTER_FULL', `all ${podRanges} Pod ranges of this cluster are taken`, 'never');
     const record: NodeRecord = { incarnation, peerAddress, podIndex };
@@ -152,7 +170,9 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         {
           conditions: [
             { type: 'absent', key: NODES + name },
-            { type: 'absent', key: `${POD_RANGES}${podIndex}` },
+            own === undefined
+              ? { type: 'absent', key: `${POD_RANGES}${podIndex}` }
+              : { type: 'modRevision', key: `${POD_RANGES}${podIndex}`, revision: own[1].revision },
           ],
           operations: [putRecord(NODES + name, record), putRecord(`${POD_RANGES}${podIndex}`, { node: name })],
         },
@@ -215,7 +235,7 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         'later',
       );
     },
-    async registerStart(name, { incarnation, peerAddress, zone, boots }) {
+    async registerStart(name, { incarnation, peerAddress, zone, boots, run }) {
       await rewrite<NodeRecord>(NODES + name, (known) => {
         if (known === undefined)
           throw new Fault('CLUSTER_UNFINISHED', `the cluster has no record of '${name}' yet`, 'later');
@@ -226,14 +246,14 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
             'never',
           );
         }
-        if ((known.boots ?? 0) >= boots) {
+        if ((known.boots ?? 0) > boots || (known.boots === boots && known.run !== run)) {
           throw new Fault(
             'CLUSTER_OLD_COPY',
             `this data directory of '${name}' says that it was started ${boots} times, the cluster has seen ${known.boots} starts: it is an older copy, and may lack what this node has promised; use the newest one, or remove the node and join under another name`,
             'never',
           );
         }
-        return { ...known, peerAddress, boots, ...(zone === '' ? {} : { zone }) };
+        return { ...known, peerAddress, boots, run, ...(zone === '' ? {} : { zone }) };
       });
     },
     async hold(name, held) {
@@ -257,6 +277,9 @@ export function createRecords(options: { proposer: Proposer; reader: Reader }): 
         held: new Set(items.map(({ key }) => key.slice(HELD.length))),
       };
     },
-    localBoots: (name) => getRecord<NodeRecord>(options.reader.local(), NODES + name)?.boots ?? 0,
+    localBoots(name) {
+      const record = getRecord<NodeRecord>(options.reader.local(), NODES + name);
+      return { boots: record?.boots ?? 0, run: record?.run };
+    },
   };
 }

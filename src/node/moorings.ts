@@ -24,7 +24,7 @@ export function createMoorings(options: {
   clock: Clock;
   log: Log;
   name: string;
-  start: { incarnation: string; peerAddress: string; zone: string; boots: number };
+  start: { incarnation: string; peerAddress: string; zone: string; boots: number; run: string };
   onFatal: (fault: Fault) => void;
 }): Moorings {
   const { membership, records, wire, clock, name } = options;

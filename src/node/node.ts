@@ -102,6 +102,8 @@ interface Parts {
   endpoint: ApiEndpoints;
 }
 
+/** Part of the refusal that tells a process that it must not go on. */
+const OLDER_COPY = 'an older copy, which may lack what the node has promised,';
 const BACKUP_CONFIRM_MS = 5000;
 const READY_LAG_MAX_ENTRIES = 1000;
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
@@ -127,6 +129,7 @@ export function createNode(options: NodeOptions): Node {
     });
     const { identity, keys } = life;
     const boots = await countBoot(ports.disk);
+    const run = ports.random.uuid();
     const wire = await createWire({
       network: ports.network,
       clock: ports.clock,
@@ -134,10 +137,10 @@ export function createNode(options: NodeOptions): Node {
       log: ports.log,
       self: config.name,
       clusterId: identity.clusterId,
-      incarnation: ports.random.uuid(),
+      incarnation: run,
       version: VERSION,
       boots,
-      refusal: (name, itsBoots) => refusalOf(name, itsBoots),
+      refusal: (name, process) => refusalOf(name, process),
       identity: { ...keys.peer, authorityPem: keys.trust.peer },
       listen: config.peer,
     });
@@ -165,7 +168,12 @@ export function createNode(options: NodeOptions): Node {
       clusterPodCidr: identity.ranges.pods,
       serviceCidr: identity.ranges.services,
     });
-    parts = compose(life, wire, replica, boots);
+    // Its own state may never get as far as the record that would tell it.
+    wire.onDisconnect((name, reason) => {
+      if (reason.includes(OLDER_COPY))
+        fatal(new Fault('CLUSTER_OLD_COPY', `${name} refuses this node: ${reason}`, 'never'));
+    });
+    parts = compose(life, wire, replica, { boots, run });
     openClientDoor(wire, replica);
     replica.start();
     parts.voters.start();
@@ -179,18 +187,18 @@ export function createNode(options: NodeOptions): Node {
   }
 
   /** Members that must not come in, as far as this node knows. */
-  function refusalOf(name: string, boots: number): string | undefined {
+  function refusalOf(name: string, process: { boots: number; incarnation: string }): string | undefined {
     if (!parts) return undefined;
     const { replica, records } = parts;
     if (replica.status().removed.includes(name))
       return `${name} was removed from this cluster; its data directory is of no use any more`;
     const seen = records.localBoots(name);
-    // Equal is the same process, which has registered.
-    if (boots >= seen) return undefined;
-    return `${name} comes with a data directory of its start ${boots}, and was seen at start ${seen}: an older copy, which may lack what it has promised`;
+    const isSame = process.boots === seen.boots && process.incarnation === seen.run;
+    if (process.boots > seen.boots || isSame) return undefined;
+    return `${name} comes with a data directory of its start ${process.boots}, ${OLDER_COPY} of the one that was seen at start ${seen.boots}`;
   }
 
-  function compose(life: Life, wire: Wire, replica: Replica, boots: number): Parts {
+  function compose(life: Life, wire: Wire, replica: Replica, started: { boots: number; run: string }): Parts {
     const { clock, random } = ports;
     const { identity, keys } = life;
     const registry = createRegistry({
@@ -314,7 +322,7 @@ export function createNode(options: NodeOptions): Node {
           incarnation: identity.incarnation,
           peerAddress: config.peer.advertise,
           zone: config.labels[ZONE_LABEL] ?? '',
-          boots,
+          ...started,
         },
         onFatal: fatal,
       }),

@@ -64,6 +64,7 @@ export async function rebuild(options: RebuildOptions): Promise<Identity> {
     );
   const trust = await openTrust(ports.crypto, unhex(options.clusterKey), unhex(sealed.sealed));
   const known = getRecord<NodeRecord>(store, `/kontiki/nodes/${nodeName}`);
+  // Ranges of the others stay: their Node objects name them, and the same names may come back.
   const record: NodeRecord = {
     incarnation: ports.random.uuid(),
     peerAddress,
@@ -73,7 +74,6 @@ export async function rebuild(options: RebuildOptions): Promise<Identity> {
   const clusterId = ports.random.uuid();
   apply(store, options.term, [
     { type: 'deleteRange', from: '/kontiki/nodes/', to: '/kontiki/nodes0', limit: RECORDS_MAX },
-    { type: 'deleteRange', from: '/kontiki/podcidr/', to: '/kontiki/podcidr0', limit: RECORDS_MAX },
     { type: 'deleteRange', from: '/kontiki/held/', to: '/kontiki/held0', limit: RECORDS_MAX },
     putRecord(CLUSTER_KEY, { clusterId, ranges: cluster.ranges }),
     putRecord(`/kontiki/nodes/${nodeName}`, record),

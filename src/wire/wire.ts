@@ -39,7 +39,7 @@ export interface WireOptions {
   /** How often a process of this data directory has started. */
   boots?: number;
   /** Why a member of this cluster may not come in all the same: removed, an old copy of a disk. */
-  refusal?: (name: NodeName, boots: number) => string | undefined;
+  refusal?: (name: NodeName, process: { boots: number; incarnation: string }) => string | undefined;
   identity: LinkIdentity;
   listen: { host: string; port: number };
 }
@@ -134,7 +134,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     }
     // A client's certificate is of the same authority; it makes nobody a member.
     if (isClient(link)) throw new Fault('WIRE_NAME', `'${other.node}' at ${link.peer.address} is a client`, 'never');
-    const refusal = options.refusal?.(other.node, other.boots ?? 0);
+    const refusal = options.refusal?.(other.node, { boots: other.boots ?? 0, incarnation: other.incarnation });
     if (refusal !== undefined) throw new Fault('WIRE_REFUSED', refusal, 'never');
     if (other.node === self)
       throw new Fault('WIRE_NAME', `${link.peer.address} carries this node's own name '${self}'`, 'never');

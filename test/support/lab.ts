@@ -44,6 +44,8 @@ export interface Lab {
   data: string;
   port: number;
   kontiki: (...args: string[]) => Promise<Output>;
+  /** A command that is not about this lab's cluster as a whole: no --data is added. */
+  tool: (...args: string[]) => Promise<Output>;
   kubectl: (...args: string[]) => Promise<Output>;
   /** kubectl against one node's own port. */
   kubectlAt: (node: string, ...args: string[]) => Promise<Output>;
@@ -176,6 +178,8 @@ export async function createLab(options: LabOptions): Promise<Lab> {
 
   const kontiki = (...args: string[]): Promise<Output> =>
     launch([...inNetns, ...hiding, ...asUser, process.execPath, MAIN, ...args, '--data', data]);
+  const tool = (...args: string[]): Promise<Output> =>
+    launch([...inNetns, ...hiding, ...asUser, process.execPath, MAIN, ...args]);
   const kubectl = (...args: string[]): Promise<Output> => launch([...inNetns, kubectlPath ?? 'kubectl', ...args]);
 
   return {
@@ -183,6 +187,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     data,
     port,
     kontiki,
+    tool,
     kubectl,
     kubectlAt: (node, ...args) => kubectl('--context', `kontiki-${node}`, ...args),
     exec: (program, ...args) => launch([...inNetns, program, ...args]),
