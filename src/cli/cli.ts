@@ -8,11 +8,8 @@ import { actorsCommand } from './actors.ts';
 import { downCommand, killLeaderCommand, startCommand, stopCommand } from './lifecycle.ts';
 import { memberCommand, transferLeaderCommand } from './member.ts';
 import { recoverCommand } from './recover.ts';
-import { serverCommand } from './server.ts';
 import { snapshotCommand } from './snapshot.ts';
-import { simCommand } from './sim.ts';
 import { statusCommand } from './status.ts';
-import { upCommand } from './up.ts';
 import { UsageError } from './usage.ts';
 import { walCommand } from './wal.ts';
 
@@ -27,7 +24,7 @@ const COMMANDS: Record<string, Command> = {
     summary: 'start a cluster on this machine (what npm start does)',
     usage:
       'up [--nodes 3] [--data .kontiki] [--port 6443] [--runtime auto|docker|process] [--fresh] [--detach] [--keep]',
-    run: upCommand,
+    run: async (args) => (await import('./up.ts')).upCommand(args),
   },
   down: { summary: 'stop what up started', usage: 'down [--data .kontiki] [--keep]', run: downCommand },
   start: { summary: 'start one stopped node', usage: 'start NAME [--data .kontiki]', run: startCommand },
@@ -77,13 +74,14 @@ const COMMANDS: Record<string, Command> = {
     summary: 'run one node in the foreground',
     usage:
       'server --data DIR (--config FILE | --name NAME [--host 127.0.0.1] [--port 6443] [--peer-port PORT+1000] [--shared-port 0] [--runtime auto] [--join-server URL --join-token TOKEN])',
-    run: serverCommand,
+    // Loaded when asked for: a node starts without the simulator and the client of Docker.
+    run: async (args) => (await import('./server.ts')).serverCommand(args),
   },
   sim: {
     summary: 'run a whole cluster in virtual time from a seed',
     usage:
       'sim [--seed N] [--seeds COUNT] [--profile calm|flaky|hostile] [--nodes 3] [--writes 200] [--mutation NAME] [--json]',
-    run: simCommand,
+    run: async (args) => (await import('./sim.ts')).simCommand(args),
   },
 };
 

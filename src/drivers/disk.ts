@@ -3,6 +3,7 @@
  * Owns: the mapping of errno to Faults that name the path and the remedy.
  * Imports: ports, std. Read next: disk-lock.ts (how one process holds the directory).
  */
+import { createHash } from 'node:crypto';
 import { constants, fdatasyncSync, writevSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -42,6 +43,10 @@ export function createDisk(root: string): DataDirectory {
     rename: (from, to) => rename(at(from), at(to)).catch(rethrow('rename', at(from))),
     remove: (path) => rm(at(path), { force: true }).catch(rethrow('remove', at(path))),
     syncDirectory: (directory) => syncDirectory(at(directory)),
+    sha256: () => {
+      const hash = createHash('sha256');
+      return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+    },
     freeBytes: async () => {
       const { bavail, bsize } = await statfs(base).catch(rethrow('measure', base));
       return bavail * bsize;

@@ -12,6 +12,7 @@ import type { Wal } from '#src/wal/wal.ts';
 import type { ReplicaMark } from './marks.ts';
 import { READ_INDEX_TIMEOUT_MS } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
+import { Ticker } from './ticker.ts';
 
 export const RAFT_CHANNEL = 'raft';
 /** A full disk is tried again after this. */
@@ -32,6 +33,8 @@ export interface ConsensusEvents {
   /** Role, term or leader is another than before. */
   changed(): void;
   ticked(): void;
+  /** Whether calls wait that housekeeping looks after. */
+  busy(): boolean;
   /** While a snapshot is being installed, new entries are not taken: they would not fit to the log on disk. */
   refusesAppends(): boolean;
   fatal(error: unknown): void;
@@ -47,7 +50,7 @@ export class Consensus {
   readonly #peers: Peers;
   readonly #settings: ReplicaSettings;
   readonly #events: ConsensusEvents;
-  #timer: Timer | undefined;
+  readonly #ticker: Ticker;
   #pumping = false;
   /** When the core was told the time last. */
   #toldMs = -Infinity;
@@ -96,12 +99,30 @@ export class Consensus {
     this.#peers = options.peers;
     this.#settings = options.settings;
     this.#events = options.events;
+    this.#ticker = new Ticker({
+      clock: this.#clock,
+      tickMs: this.#settings.tickMs,
+      untilDue: () => this.#raft.ticksUntilDue(),
+      busy: () => this.#reads.size > 0 || this.#writes.length > 0 || this.#events.busy(),
+      pass: (count) => {
+        if (this.#pauseForDisk()) return;
+        this.#tellTime();
+        this.#guard(() => this.#raft.tick(count));
+      },
+      woke: () => {
+        this.#adaptElection();
+        this.#expireReads();
+        this.#events.ticked();
+        this.pump();
+      },
+    });
     this.#peers.onMessage(RAFT_CHANNEL, (from, message) => {
       if (this.#stopped) return;
       // The wire checks who sends; what a member of the same cluster and release sends is a message of the core.
       const received = owned(message as Message);
       if (received.type === 'append' && this.#events.refusesAppends()) return;
       this.#tellTime();
+      this.#ticker.catchUp();
       this.#guard(() => this.#raft.receive(from, received));
       this.pump();
     });
@@ -119,24 +140,13 @@ export class Consensus {
   }
 
   start(): void {
-    const { tickMs } = this.#settings;
-    const tick = (): void => {
-      this.#timer = this.#clock.after(tickMs, tick);
-      if (this.#pauseForDisk()) return;
-      this.#tellTime();
-      this.#guard(() => this.#raft.tick());
-      this.#adaptElection();
-      this.#expireReads();
-      this.#events.ticked();
-      this.pump();
-    };
-    this.#timer = this.#clock.after(tickMs, tick);
+    this.#ticker.start();
     this.pump();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#ticker.stop();
     this.#noticeTimer?.cancel();
     this.#loseReads([...this.#reads.keys()], 'this replica stopped');
   }
@@ -176,6 +186,7 @@ export class Consensus {
     this.#clock.endOfTurn(() => {
       this.#pumping = false;
       if (!this.#stopped) this.#guard(() => this.#round());
+      this.#ticker.arm();
     });
   }
 
@@ -369,7 +380,6 @@ export class Consensus {
       this.#guard(() => this.#raft.stepDown());
       this.pump();
     }
-    this.#events.ticked();
     return true;
   }
 

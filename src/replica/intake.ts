@@ -37,7 +37,7 @@ export class Intake {
     this.#route = options.route;
   }
 
-  /** Resolves when they are in this leader's log. REPLICA_NOT_LEADER, REPLICA_OVERLOADED: certainly not proposed. */
+  /** The bytes are kept until the end of the turn. Resolves when they are in this leader's log. REPLICA_NOT_LEADER, REPLICA_OVERLOADED: certainly not proposed. */
   accept(from: NodeId, message: ProposalMessage): Promise<void> {
     // Applying that lags pushes back here, not on heartbeats (reference/raft.md A3.26).
     if (this.#unappliedBytes > UNAPPLIED_BYTES_MAX) {
@@ -50,14 +50,7 @@ export class Intake {
     }
     if (message.items.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      // Copied: a received frame's bytes may be gone by the end of the turn. (A Buffer's `slice` would not copy.)
-      this.#waiting.push({
-        from,
-        version: message.version ?? 1,
-        items: message.items.map((item) => new Uint8Array(item)),
-        resolve,
-        reject,
-      });
+      this.#waiting.push({ from, version: message.version ?? 1, items: message.items, resolve, reject });
       if (this.#waiting.length === 1) this.#clock.endOfTurn(() => this.#flush());
     });
   }

@@ -119,6 +119,11 @@ export class Proposals implements Proposer {
     });
   }
 
+  /** Whether calls wait, or retries are due. */
+  get busy(): boolean {
+    return this.#calls > 0 || this.#inFlight.size > 0;
+  }
+
   /** Outcomes of an entry that was applied here. */
   applied(items: readonly AppliedItem[]): void {
     for (const { session, sequence, outcome } of items) {

@@ -85,6 +85,10 @@ export class Reads implements Reader {
     });
   }
 
+  get busy(): boolean {
+    return this.#count > 0;
+  }
+
   /** After entries were applied or a snapshot installed. */
   applied(): void {
     if (this.#count === 0) return;

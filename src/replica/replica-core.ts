@@ -127,6 +127,7 @@ export class ReplicaCore implements Replica {
         snapshotWanted: (to) => void this.#sendSnapshot(to),
         changed: () => this.#changed(),
         ticked: () => this.#ticked(),
+        busy: () => this.#proposals.busy || this.#reads.busy,
         refusesAppends: () => this.#snapshots.installing !== undefined,
         fatal: (error) => this.#fatal(error),
       },
@@ -213,7 +214,9 @@ export class ReplicaCore implements Replica {
     peers.onRequest(PROPOSE_METHOD, async (from, payload) => {
       if (this.#stage !== 'running') throw this.#notLeader();
       // Checked by the wire to come from a member of this cluster and release.
-      await this.#intake.accept(from, payload as ProposalMessage);
+      const message = payload as ProposalMessage;
+      // Copied: a received frame's bytes may be gone by the end of the turn. (A Buffer's `slice` would not copy.)
+      await this.#intake.accept(from, { ...message, items: message.items.map((item) => new Uint8Array(item)) });
       return null;
     });
   }

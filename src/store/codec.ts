@@ -82,10 +82,11 @@ export function encodeItem(item: BatchItem): Uint8Array {
 export function encodeTransactions(transactions: readonly Transaction[]): Uint8Array {
   const writer = new ByteWriter(sizeHint(transactions));
   for (const transaction of transactions) writeTransaction(writer, transaction);
-  return writer.take();
+  // The writer is given away with its bytes: no copy of what may be large.
+  return writer.view();
 }
 
-/** Assertion failure unless `bytes` are `count` transactions as `encodeTransactions` makes them; decodes nothing. */
+/** Assertion failure unless `bytes` are `count` transactions of version 1 as `encodeTransactions` makes them; decodes nothing. */
 export function checkTransactions(bytes: Uint8Array, count: number): void {
   const reader = new ByteReader(bytes);
   for (let left = count; left > 0; left--) {

@@ -5,7 +5,7 @@
  */
 
 /** Of a shared buffer. */
-const SLAB_BYTES = 16 * 1024;
+const SLAB_BYTES = 32 * 1024;
 /** Longer values get a buffer of their own. */
 const SHARED_BYTES_MAX = 2 * 1024;
 

@@ -46,7 +46,8 @@ export function estimateBytes(value: unknown, depth = 0): number {
   if (typeof value === 'string') return value.length + 4;
   if (typeof value !== 'object' || value === null || depth > 6) return 8;
   let size = 8;
-  for (const inner of Object.values(value)) size += estimateBytes(inner, depth + 1);
+  if (Array.isArray(value)) for (const inner of value) size += estimateBytes(inner, depth + 1);
+  else for (const key in value) size += estimateBytes((value as Record<string, unknown>)[key], depth + 1);
   return size;
 }
 

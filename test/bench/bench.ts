@@ -2,7 +2,8 @@
  * `npm run bench`: this cluster and etcd in one run on one machine and disk, interleaved, as
  * ratios. Shows; asserts nothing (see DESIGN: speed is shown, never asserted by a timed test).
  *   npm run bench [-- --seconds 5 --kills 10]
- *   npm run bench -- consensus [--quick] [--only writes,reads,api,failover,memory,in-process]   (consensus.ts)
+ *   npm run bench -- consensus [--quick] [--only writes,reads,api,failover,memory,in-process]
+ *     [--clients 1,10] [--bytes 256] [--rounds 3] [--trials 8]   (consensus.ts)
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -26,6 +27,8 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     bytes: { type: 'string', default: '' },
+    rounds: { type: 'string' },
+    trials: { type: 'string' },
     clients: { type: 'string', default: '1,10,100,1000' },
   },
 });
@@ -36,8 +39,10 @@ if (positionals[0] === 'consensus') {
     only: list(values.only),
     clients: list(values.clients).map(Number),
     bytes: list(values.bytes).map(Number),
+    ...(values.rounds === undefined ? {} : { rounds: Number(values.rounds) }),
+    ...(values.trials === undefined ? {} : { trials: Number(values.trials) }),
   });
-  process.exit(0);
+  process.exit();
 }
 const durationMs = Number(values.seconds) * 1000;
 const kills = Number(values.kills);

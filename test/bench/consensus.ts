@@ -2,7 +2,7 @@
  * `npm run bench -- consensus [--quick]`: three processes of Kontiki against three members of etcd on the
  * same disk, in turns. Ratios and bars are printed, nothing is asserted: other work on the machine moves
  * absolute figures, and the ratio of interleaved rounds far less. docs/BENCH.md explains the tables.
- *   --only writes,reads,api,failover,memory,in-process   some parts
+ *   --only writes,reads,api,failover,memory,in-process   some parts; also --clients, --bytes, --rounds, --trials
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,8 @@ const PORT = 21_743;
 const ETCD_PORT = 21_379;
 const KEYS = 10_000;
 const WARM_UP_MS = 3000;
+/** A trial that takes longer is over. */
+const NEVER_MS = 30_000;
 /** Connections that the clients share, on both sides; each multiplexes its requests. */
 const CONNECTIONS_MAX = 1;
 
@@ -29,7 +31,7 @@ export interface Sizes {
   bytes: number[];
 }
 
-const FULL: Sizes = { roundMs: 4000, rounds: 5, trials: 20, keys: 100_000, bytes: [256, 3072] };
+const FULL: Sizes = { roundMs: 3000, rounds: 5, trials: 20, keys: 100_000, bytes: [256, 3072] };
 const QUICK: Sizes = { roundMs: 1200, rounds: 2, trials: 3, keys: 100_000, bytes: [256, 3072] };
 
 type Cell = LoadResult & { cpuMsPerOp: number; loadCpuMsPerOp: number };
@@ -163,6 +165,10 @@ function untilServed(clients: StoreClient[], key: string): Promise<number> {
   return new Promise((resolve) => {
     let done = false;
     const timer = setInterval(() => {
+      if (performance.now() - start > NEVER_MS) {
+        clearInterval(timer);
+        resolve(NaN);
+      }
       for (const client of clients) {
         client.put(key, value).then(
           () => {
@@ -250,7 +256,16 @@ async function fill(client: StoreClient, keys: number): Promise<void> {
     Array.from({ length: 200 }, async () => {
       while (next < keys) {
         next += 1;
-        await client.put(`fill/${next - 1}`, value);
+        const key = `fill/${next - 1}`;
+        // On a busy machine one may take longer than its deadline; it is written again.
+        for (let tries = 0; ; tries += 1) {
+          const failed = await client.put(key, value).then(
+            () => undefined,
+            (error: Error) => error,
+          );
+          if (failed === undefined) break;
+          if (tries >= 10) throw failed;
+        }
       }
     }),
   );
@@ -270,7 +285,7 @@ async function untilRead(connect: () => Promise<StoreClient>, key: string, seria
     } finally {
       client?.close();
     }
-    if (performance.now() - start > 60_000) return NaN;
+    if (performance.now() - start > NEVER_MS) return NaN;
   }
 }
 
@@ -342,13 +357,27 @@ async function idleCost(cluster: KontikiCluster, theirPids: number[]): Promise<v
   );
 }
 
-export async function consensusBench(options: {
+export interface ConsensusOptions {
   quick: boolean;
+  /** Parts; none: all. */
   only: string[];
   clients: number[];
+  /** None: both sizes. */
   bytes: number[];
-}): Promise<void> {
-  const sizes = { ...(options.quick ? QUICK : FULL), ...(options.bytes.length > 0 ? { bytes: options.bytes } : {}) };
+  rounds?: number;
+  trials?: number;
+}
+
+function sizesOf({ quick, bytes, rounds, trials }: ConsensusOptions): Sizes {
+  const sizes = { ...(quick ? QUICK : FULL) };
+  if (bytes.length > 0) sizes.bytes = bytes;
+  if (rounds !== undefined) sizes.rounds = rounds;
+  if (trials !== undefined) sizes.trials = trials;
+  return sizes;
+}
+
+export async function consensusBench(options: ConsensusOptions): Promise<void> {
+  const sizes = sizesOf(options);
   const wants = (part: string): boolean => options.only.length === 0 || options.only.includes(part);
   const directory = mkdtempSync(join(tmpdir(), 'kt-bench-'));
   let cluster: KontikiCluster | undefined;
@@ -374,11 +403,23 @@ export async function consensusBench(options: {
     // Compiled code is what is compared: V8 compiles while it runs, Go did before.
     for (const side of sides)
       await measure(side, 50, WARM_UP_MS, (client, key) => client.put(key, new Uint8Array(256)));
-    if (wants('writes')) await writes(sides, sizes, options.clients);
-    if (wants('reads')) await reads(sides, sizes);
-    if (wants('api')) await userTable(kontiki, sides[1].connect, sizes);
-    if (wants('failover')) await failover(kontiki, peer, sizes);
-    if (wants('memory')) await memory(kontiki, peer, sides, sizes);
+    const parts: [string, () => Promise<void>][] = [
+      ['writes', () => writes(sides, sizes, options.clients)],
+      ['reads', () => reads(sides, sizes)],
+      ['api', () => userTable(kontiki, sides[1].connect, sizes)],
+      ['failover', () => failover(kontiki, peer, sizes)],
+      ['memory', () => memory(kontiki, peer, sides, sizes)],
+    ];
+    for (const [name, run] of parts) {
+      if (!wants(name)) continue;
+      try {
+        await run();
+      } catch (error) {
+        // A machine too busy for one part may do for the next.
+        console.log(`\n${name} was broken off: ${String(error)}`);
+        process.exitCode = 1;
+      }
+    }
   } finally {
     await etcd?.close();
     await cluster?.close();

@@ -5,6 +5,7 @@ import { createNetwork } from '#src/drivers/network.ts';
 import { createRandom } from '#src/drivers/random.ts';
 import type { LinkIdentity } from '#src/ports/network.ts';
 import { Fault } from '#src/std/fault.ts';
+import { CLIENT_ORGANIZATION, connectClient, type WireClient } from '#src/wire/client-links.ts';
 import { decodePeerFrame, encodeFrame } from '#src/wire/frames.ts';
 import { createWire, type Wire } from '#src/wire/wire.ts';
 import { memoryLog } from '#test/support/memory-log.ts';
@@ -12,11 +13,12 @@ import { memoryLog } from '#test/support/memory-log.ts';
 const crypto = createCrypto();
 const authority = await crypto.createAuthority({ commonName: 'peers', validityDays: 1 });
 
-async function identityOf(name: string, signer = authority): Promise<LinkIdentity> {
+async function identityOf(name: string, signer = authority, organizations: string[] = []): Promise<LinkIdentity> {
   const pair = await crypto.generateKeyPair();
   const certificatePem = await crypto.issueCertificate(signer, {
     publicKeyPem: pair.publicKeyPem,
     commonName: name,
+    organizations,
     usages: ['server', 'client'],
     validityDays: 1,
   });
@@ -105,6 +107,49 @@ test('messages, requests with faults, and streams with back-pressure between two
     code: 'WIRE_UNREACHABLE',
   });
   await Promise.all([a.close(), b.close()]);
+});
+
+async function client(at: Wire, identity: LinkIdentity, clusterId = 'c1'): Promise<WireClient> {
+  const address = `127.0.0.1:${at.port}`;
+  const own = { identity, clusterId, name: 'client:x', incarnation: 'x1', address, node: at.self };
+  return await connectClient({ network: createNetwork(), clock: createClock(), log, ...own });
+}
+
+test('a client may ask what is open to clients, and is never taken for a member', async (t) => {
+  const a = await node('a');
+  const got: unknown[] = [];
+  a.onMessage('raft', (from) => got.push(from));
+  a.onRequest('secret', () => Promise.resolve('told'));
+  a.onClientRequest('add', (name, payload) => Promise.resolve([name, ...(payload as number[])]));
+  a.onClientRequest('refuse', () => Promise.reject(new Fault('BUSY', 'later', 'later')));
+  a.onClientRequest('throw', () => {
+    throw new Fault('CLIENT_MALFORMED', 'not like this', 'never');
+  });
+  const identity = await identityOf('client:x', authority, [CLIENT_ORGANIZATION]);
+  const one = await client(a, identity);
+  t.deepEqual(await one.request('add', [1, 2], 2000), ['client:x', 1, 2]);
+  for (const [method, code] of [
+    ['secret', 'WIRE_NO_METHOD'],
+    ['refuse', 'BUSY'],
+    ['throw', 'CLIENT_MALFORMED'],
+  ] as const) {
+    t.like(await t.throwsAsync(one.request(method, null, 2000), { instanceOf: Fault }), { code });
+  }
+  t.deepEqual(a.states(), [], 'a client is no peer');
+  one.close();
+
+  const foreign = await client(a, identity, 'c2');
+  t.like(await t.throwsAsync(foreign.request('add', [], 2000), { instanceOf: Fault }), { code: 'WIRE_LOST' });
+  // Its certificate on a node's wire: the other side takes it for a client, which opens nothing to it.
+  const disguised = await node('b', { identity });
+  a.setAddress('b', `127.0.0.1:${disguised.port}`);
+  disguised.setAddress('a', `127.0.0.1:${a.port}`);
+  disguised.send('a', 'raft', {});
+  const refused = await t.throwsAsync(disguised.openStream('a', 'any', {}), { instanceOf: Fault });
+  t.true(refused.code.startsWith('WIRE_'), refused.message);
+  t.deepEqual(got, []);
+  t.false(connected(a, 'b'));
+  await Promise.all([a.close(), disguised.close()]);
 });
 
 test('a lost link fails what waits, tells who listens, and comes back by itself', async (t) => {

@@ -45,6 +45,13 @@ export function brokenRules(raft: Raft, before: Before | undefined): string[] {
   return found;
 }
 
+/** A replica counts the ticks that have passed when a message comes, after this looks: so many may be uncounted. */
+const UNCOUNTED_TICKS_MAX = 6;
+
+function surelyHears(raft: Raft): boolean {
+  return raft.hearsLeader && raft.silentTicks + UNCOUNTED_TICKS_MAX < raft.electionTicks;
+}
+
 /** Votes are refused while a leader is heard; leadership is handed only to who has every entry. */
 export class Manners {
   readonly #raftOf: (id: NodeId) => Raft | undefined;
@@ -62,7 +69,7 @@ export class Manners {
     const key = keyOf(to, from, told);
     const raft = this.#raftOf(to);
     if (this.#heard.size > heardMax) this.#heard.clear();
-    if (raft !== undefined) this.#heard.set(key, raft.hearsLeader && this.#heard.get(key) !== false);
+    if (raft !== undefined) this.#heard.set(key, surelyHears(raft) && this.#heard.get(key) !== false);
   }
 
   /** A message leaves a node. Returns what is wrong with it. */
