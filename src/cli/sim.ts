@@ -62,7 +62,8 @@ export async function simCommand(args: string[]): Promise<number> {
   await write(totals);
   const missed = marksMissed(Object.keys(totals.marks));
   if (flags.values['coverage'] === true) {
-    for (const [mark, times] of Object.entries(totals.marks).sort(([a], [b]) => (a < b ? -1 : 1))) console.log(`  ${times} × ${mark}`);
+    for (const [mark, times] of Object.entries(totals.marks).sort(([a], [b]) => (a < b ? -1 : 1)))
+      console.log(`  ${times} × ${mark}`);
     for (const mark of missed) console.log(`  never: ${mark}`);
   }
   return totals.failed > 0 || (flags.values['coverage'] === true && missed.length > 0) ? 1 : 0;

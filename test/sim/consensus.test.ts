@@ -52,6 +52,9 @@ test('every run has settings and faults of its own; every kind of fault is drawn
     const with_ = knobs.filter(({ weights }) => weights[kind] !== undefined).length;
     t.true(with_ > 10 && with_ < 100, `${kind} is drawn by ${with_} of 100`);
   }
-  t.deepEqual([...new Set(knobs.map(({ voters }) => voters))].sort((a, b) => a - b), [1, 2, 3, 4, 5, 7]);
+  t.deepEqual(
+    [...new Set(knobs.map(({ voters }) => voters))].sort((a, b) => a - b),
+    [1, 2, 3, 4, 5, 7],
+  );
   t.deepEqual(drawKnobs({ seed: 5, profile: 'flaky' }), drawKnobs({ seed: 5, profile: 'flaky' }));
 });
