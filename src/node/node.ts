@@ -113,6 +113,8 @@ export function createNode(options: NodeOptions): Node {
   const log = ports.log.scope('node');
   let parts: Parts | undefined;
   let stopping = false;
+  /** The newest process of each peer that has come in here; as many as there are members. */
+  const meetings = new Map<string, { boots: number; run: string | undefined }>();
 
   function fatal(fault: Fault): void {
     if (!stopping) options.onFatal(fault);
@@ -192,9 +194,15 @@ export function createNode(options: NodeOptions): Node {
     const { replica, records } = parts;
     if (replica.status().removed.includes(name))
       return `${name} was removed from this cluster; its data directory is of no use any more`;
-    const seen = records.localBoots(name);
+    // A process may have been met and have ended before it could register.
+    const recorded = records.localBoots(name);
+    const met = meetings.get(name);
+    const seen = met !== undefined && met.boots > recorded.boots ? met : recorded;
     const isSame = process.boots === seen.boots && process.incarnation === seen.run;
-    if (process.boots > seen.boots || isSame) return undefined;
+    if (process.boots > seen.boots || isSame) {
+      meetings.set(name, { boots: process.boots, run: process.incarnation });
+      return undefined;
+    }
     return `${name} comes with a data directory of its start ${process.boots}, ${OLDER_COPY} of the one that was seen at start ${seen.boots}`;
   }
 
