@@ -20,6 +20,7 @@ import { createRegistry } from '#src/registry/registry.ts';
 import { createReplica, type Replica, type ReplicaMutation, type ReplicaSettings } from '#src/replica/replica.ts';
 import type { ReplicaStatus } from '#src/replica/membership.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
+import type { Peers } from '#src/wire/peers.ts';
 import { createWire, type Wire } from '#src/wire/wire.ts';
 import { openClientDoor } from './client-door.ts';
 import { createApiEndpoint, type ApiEndpoints } from './api-endpoints.ts';
@@ -108,6 +109,19 @@ const BACKUP_CONFIRM_MS = 5000;
 const READY_LAG_MAX_ENTRIES = 1000;
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
+/** What the operator knows better than the log wins, until the log says the same. */
+function withKnownAddresses(wire: Wire, known: Readonly<Record<string, string>>): Peers {
+  const left = new Map(Object.entries(known));
+  return {
+    ...wire,
+    setAddress(name, address) {
+      const better = left.get(name);
+      if (address === undefined || better === address) left.delete(name);
+      wire.setAddress(name, address === undefined ? undefined : (left.get(name) ?? address));
+    },
+  };
+}
+
 export function createNode(options: NodeOptions): Node {
   const { ports, config } = options;
   const log = ports.log.scope('node');
@@ -151,7 +165,7 @@ export function createNode(options: NodeOptions): Node {
       directory: CONSENSUS_DIRECTORY,
       clusterId: identity.clusterId,
       self: config.name,
-      peers: wire,
+      peers: withKnownAddresses(wire, config.peers),
       config: {
         settings: { heartbeatMs: config.times.heartbeatMs, electionMs: config.times.electionMinMs, ...options.replica },
         ...(life.birth ? { bootstrap: { voters: [config.name], addresses: identity.peers } } : {}),
