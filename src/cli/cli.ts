@@ -80,7 +80,7 @@ const COMMANDS: Record<string, Command> = {
   sim: {
     summary: 'run a whole cluster in virtual time from a seed',
     usage:
-      'sim [--seed N] [--seeds COUNT] [--profile calm|flaky|hostile] [--nodes 3] [--writes 200] [--mutation NAME] [--json]',
+      'sim [--tier nodes|consensus] [--seed N] [--seeds COUNT | --minutes M] [--profile calm|flaky|hostile] [--nodes 3] [--writes 200] [--mutation NAME] [--coverage] [--json FILE|-] [--quiet] [--shrink] [--faults FILE] [--mutants]',
     run: async (args) => (await import('./sim.ts')).simCommand(args),
   },
 };
