@@ -15,6 +15,10 @@ export interface ClusterStatus {
   waiting: string | null;
   /** The last changes of members, oldest first. */
   decisions: { atMs: number; reason: string }[];
+  /** What is wrong with the state of some node, by node: STATE_DIVERGED, a damaged log being refilled. */
+  alarms: string[];
+  /** Of the log's commands; all members know it. */
+  commandVersion: number | null;
   nodes: {
     name: string;
     role: string;
@@ -43,6 +47,8 @@ export async function clusterStatus(layout: Layout, shape: Shape): Promise<Clust
     survival: leader?.survival ?? null,
     waiting: leader?.waiting ?? null,
     decisions: leader?.decisions ?? [],
+    alarms: [...answers.values()].flatMap(alarmsOf),
+    commandVersion: leader?.replica.commandVersion ?? null,
     nodes: shape.nodes.map((node) => {
       const answer = answers.get(node.name);
       const pid = runningPid(layout, node.name) ?? null;
@@ -58,6 +64,12 @@ export async function clusterStatus(layout: Layout, shape: Shape): Promise<Clust
       };
     }),
   };
+}
+
+function alarmsOf({ name, replica }: NodeStatus): string[] {
+  const own = replica.alarms.map((alarm) => `${name}: ${alarm}`);
+  if (replica.impaired) own.push(`${name}: its log was damaged; it does not vote until the leader has refilled it`);
+  return own;
 }
 
 /** People call a learner a standby. */
@@ -95,6 +107,7 @@ export async function statusCommand(args: string[]): Promise<number> {
       ]),
     );
     if (status.survival !== null) console.log(`\n${status.survival}`);
+    for (const alarm of status.alarms) console.log(`ALARM ${alarm}`);
     if (status.waiting !== null) console.log(`waiting: ${status.waiting}`);
     for (const { atMs, reason } of status.decisions.slice(-DECISIONS_SHOWN))
       console.log(`${new Date(atMs).toISOString().slice(0, 19)}Z  ${reason}`);
