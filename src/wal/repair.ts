@@ -34,9 +34,21 @@ export async function readRepairNote({
   if (!(await disk.exists(path))) return undefined;
   const file = await disk.open(path);
   try {
-    return JSON.parse(new TextDecoder().decode(await file.read(0, NOTE_BYTES_MAX))) as RepairNote;
+    return parseNote(path, await file.read(0, NOTE_BYTES_MAX));
   } finally {
     await file.close();
+  }
+}
+
+function parseNote(path: string, bytes: Uint8Array): RepairNote {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as RepairNote;
+  } catch {
+    throw new Fault(
+      'WAL_CORRUPT',
+      `${path} is damaged, and nobody knows how far this node had acknowledged; remove the node from the cluster, and let it join again under a new name`,
+      'never',
+    );
   }
 }
 

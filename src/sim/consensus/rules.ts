@@ -75,7 +75,10 @@ export class Manners {
   /** A message leaves a node. Returns what is wrong with it. */
   leaving({ from, to, message }: Delivery): string | undefined {
     const told = message as Message;
-    if (told.type === 'voteReply' && told.granted && this.#heard.get(keyOf(from, to, told)) === true)
+    // A process that stood still counts the time when the message comes, and may then find that it hears nobody. After a
+    // pre-vote it can still be asked; a vote has made it forget.
+    const stillHears = !(told.type === 'voteReply' && told.preVote) || this.#raftOf(from)?.hearsLeader === true;
+    if (told.type === 'voteReply' && told.granted && stillHears && this.#heard.get(keyOf(from, to, told)) === true)
       return `${from} gave ${to} its ${told.preVote ? 'pre-' : ''}vote for term ${told.term} while it heard a leader`;
     if (told.type !== 'timeoutNow') return undefined;
     const [leader, heir] = [this.#raftOf(from), this.#raftOf(to)];

@@ -179,7 +179,8 @@ function* phasesOf(group: SimGroup, faults: GroupFaults, workload: GroupWorkload
     holds: levelLeader,
   };
   faults.retireStrangers();
-  const running = (): boolean => [...group.nodes.values()].every((node) => node.retired || node.process?.replica);
+  const running = (): boolean =>
+    [...group.nodes.values()].every((node) => node.retired || node.process?.replica || isLost(node.fatals));
   yield { demand: 'not every node runs, although everything is mended', withinMs: recoveryMs, holds: running };
   yield { demand: 'clients still wait for answers', withinMs: recoveryMs, holds: () => workload.isIdle() };
   yield { demand: 'a last write did not come to every watcher', withinMs: recoveryMs, holds: probe.done };
@@ -243,13 +244,18 @@ function members(group: SimGroup): NodeId[] {
   return configuration === undefined ? [] : [...configuration.voters, ...configuration.learners];
 }
 
+/** Damage that may hold the newest vote is refused for ever: its operator would let the node join anew. */
+function isLost(fatals: readonly string[]): boolean {
+  return fatals.at(-1)?.includes('join again under a new name') === true;
+}
+
 function isLevel(group: SimGroup): boolean {
   const ids = members(group);
   if (ids.length === 0) return false;
   let level: number | undefined;
   for (const id of ids) {
     const node = group.nodes.get(id);
-    if (node?.retired === true) continue;
+    if (node?.retired === true || isLost(node?.fatals ?? [])) continue;
     const store = node?.process?.replica?.raft;
     if (store === undefined || store.appliedIndex !== store.commitIndex) return false;
     level ??= store.appliedIndex;
