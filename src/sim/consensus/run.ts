@@ -203,7 +203,7 @@ function drawCore(group: SimGroup): NodeId[] {
   const rafts = [...group.nodes.values()].flatMap(({ raft }) => (raft === undefined ? [] : [raft]));
   const configurations = rafts.map(({ configuration }) => configuration).filter(({ voters }) => voters.length > 0);
   const able = [...group.nodes.values()]
-    .filter(({ retired, raft }) => !retired && raft !== undefined)
+    .filter(({ retired, raft, fatals }) => !retired && raft !== undefined && !isLost(fatals))
     .map(({ id }) => id);
   for (let i = able.length - 1; i > 0; i -= 1) {
     const j = prng.below(i + 1);
