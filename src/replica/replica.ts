@@ -18,6 +18,7 @@ import type { Store, StoreMutation } from '#src/store/store.ts';
 import { STORE_MUTATIONS } from '#src/store/store.ts';
 import { openWal } from '#src/wal/wal.ts';
 import type { Recovered, Wal, WalOptions } from '#src/wal/wal.ts';
+import { WAL_MUTATIONS, type WalMutation } from '#src/wal/mutations.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { isFault, type Fault } from '#src/std/fault.ts';
 import type { Membership } from './membership.ts';
@@ -33,7 +34,7 @@ export type { ReplicaSettings } from './settings.ts';
 export { DEFAULT_SETTINGS } from './settings.ts';
 
 /** Test-only faults that the simulator must find. */
-export type ReplicaMutation = RaftMutation | StoreMutation | OwnMutation;
+export type ReplicaMutation = RaftMutation | StoreMutation | OwnMutation | WalMutation;
 export type { OwnMutation } from './mutations.ts';
 
 export interface ReplicaConfig {
@@ -171,7 +172,12 @@ async function restoreStore(wal: Wal, store: Store, recovered: Recovered): Promi
 }
 
 /** All that can be planted. */
-export const REPLICA_MUTATIONS: readonly ReplicaMutation[] = [...RAFT_MUTATIONS, ...STORE_MUTATIONS, ...OWN_MUTATIONS];
+export const REPLICA_MUTATIONS: readonly ReplicaMutation[] = [
+  ...RAFT_MUTATIONS,
+  ...STORE_MUTATIONS,
+  ...OWN_MUTATIONS,
+  ...WAL_MUTATIONS,
+];
 
 function storeMutations(mutations: ReadonlySet<ReplicaMutation>): ReadonlySet<StoreMutation> {
   return new Set(STORE_MUTATIONS.filter((one) => mutations.has(one)));

@@ -113,7 +113,7 @@ export class Segments {
     await file.write(0, [encodeHeader(header), ...batch]);
     await file.sync();
     await disk.rename(this.#path(from), this.#path(segmentName(segmentId)));
-    await disk.syncDirectory(directory);
+    if (this.#place.mutations?.has('rename-without-directory-sync') !== true) await disk.syncDirectory(directory);
     await this.#file?.close();
     this.#file = file;
     this.#list.push({ id: segmentId, maxIndex: 0, bytes: Math.max(bytes, this.#segmentBytes) });

@@ -107,7 +107,14 @@ export interface Wal {
  */
 export async function openWal(options: WalOptions): Promise<{ wal: Wal; recovered: Recovered }> {
   const { disk, directory, clusterId, nodeId, repair } = options;
-  const place: Place = { disk, directory, clusterId, nodeId, log: options.log.scope('wal') };
+  const place: Place = {
+    disk,
+    directory,
+    clusterId,
+    nodeId,
+    log: options.log.scope('wal'),
+    mutations: options.mutations,
+  };
   await finishRepair(place);
   const note = await readRepairNote(place);
   if (repair?.distrustSnapshots) await repaired(place, options, 'the newest snapshot is damaged');

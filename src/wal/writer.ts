@@ -149,6 +149,10 @@ export class LogWriter implements Wal {
       const previous = this.#snapshot?.file;
       const file = snapshotName(meta);
       const facts = await this.#writeSnapshot(file, chunks);
+      if (this.#place.mutations?.has('release-before-snapshot-durable')) {
+        if (previous !== undefined) await this.#place.disk.remove(this.#path(previous));
+        await this.#inBackground(() => this.#segments.release(meta.index));
+      }
       await this.#recordSnapshot({ meta, file, ...facts });
       if (previous !== undefined) await this.#place.disk.remove(this.#path(previous));
       await this.compact(meta.index);
@@ -268,7 +272,7 @@ export class LogWriter implements Wal {
       const batch = encodeBatch(records, { seed, epoch, previous: this.#chain });
       await this.#segments.file.write(this.#end, batch.chunks);
       if (this.#acksBeforeSync) for (const request of requests) request.resolve();
-      await this.#timed(() => this.#segments.file.sync());
+      await this.#timed(() => this.#sync());
       this.#end += batch.bytes;
       this.#chain = batch.chain;
     } else {
@@ -281,6 +285,15 @@ export class LogWriter implements Wal {
       if (record.type === 'entry') this.#durable.append(record.entry);
       if (record.type === 'snapshot') this.#durable.snapshot(record.snapshot.meta);
       if (record.type === 'entry') this.#segments.noteEntry(record.entry.index);
+    }
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#segments.file.sync();
+    } catch (error) {
+      if (this.#place.mutations?.has('retry-failed-sync') !== true) throw error;
+      await this.#segments.file.sync();
     }
   }
 
@@ -322,7 +335,9 @@ export class LogWriter implements Wal {
     const committed = snapshot?.meta.index ?? 0;
     if (hardState.commitIndex < committed) hardState = { ...hardState, commitIndex: committed };
     // One hard state a batch is enough: the batch counts as a whole or not at all.
-    if (hardState !== this.#hardState || records.length === 0) records.push({ type: 'hardState', hardState });
+    const forgets = this.#place.mutations?.has('hard-state-not-written') === true && records.length > 0;
+    if (!forgets && (hardState !== this.#hardState || records.length === 0))
+      records.push({ type: 'hardState', hardState });
     return { records, hardState, snapshot };
   }
 
