@@ -16,6 +16,11 @@ export interface Progress {
   /** Always above matchIndex. */
   nextIndex: number;
   replication: Replication;
+  /**
+   * How often sending began anew. A refusal of what was sent before is no news: on a network that changes the order of
+   * messages each of them would otherwise have everything sent once more.
+   */
+  generation: number;
   /** Tick of the last answer; for check-quorum. */
   contactTick: number;
   /** The newest ReadIndex round it has confirmed. */
@@ -29,6 +34,7 @@ export function newProgress(nextIndex: number, tick: number): Progress {
     matchIndex: 0,
     nextIndex,
     replication: { state: 'probe', sent: false },
+    generation: 1,
     contactTick: tick,
     readContext: 0,
     sentCommit: 0,
@@ -36,12 +42,13 @@ export function newProgress(nextIndex: number, tick: number): Progress {
 }
 
 export function becomeProbe(progress: Progress): void {
+  progress.generation += 1;
   progress.replication = { state: 'probe', sent: false };
   progress.nextIndex = progress.matchIndex + 1;
 }
 
 /** An accepted append up to `index`; whether it was news. */
-export function accept(progress: Progress, index: number): boolean {
+export function accept(progress: Progress, index: number, generation = progress.generation): boolean {
   const isNews = index > progress.matchIndex;
   progress.matchIndex = Math.max(progress.matchIndex, index);
   progress.nextIndex = Math.max(progress.nextIndex, index + 1);
@@ -49,7 +56,7 @@ export function accept(progress: Progress, index: number): boolean {
   if (replication.state === 'replicate') {
     while ((replication.inflight[0]?.lastIndex ?? Infinity) <= index)
       replication.inflightBytes -= replication.inflight.shift()?.bytes ?? 0;
-  } else if (replication.state === 'probe' || index >= replication.pendingIndex) {
+  } else if (replication.state === 'probe' ? generation === progress.generation : index >= replication.pendingIndex) {
     progress.replication = { state: 'replicate', inflight: [], inflightBytes: 0 };
     progress.nextIndex = progress.matchIndex + 1;
   }
@@ -75,7 +82,7 @@ export function reject(progress: Progress, rejectedIndex: number, agreeIndex: nu
   if (state === 'snapshot') return false;
   if (state === 'replicate' ? rejectedIndex <= progress.matchIndex : rejectedIndex !== progress.nextIndex - 1)
     return false;
-  progress.replication = { state: 'probe', sent: false };
+  becomeProbe(progress);
   progress.nextIndex = Math.max(progress.matchIndex + 1, Math.min(rejectedIndex, agreeIndex + 1));
   return true;
 }

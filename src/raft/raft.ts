@@ -700,7 +700,10 @@ export class Raft {
     this.#heartbeatDue = false;
   }
 
-  #reply(to: NodeId, answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number }): void {
+  #reply(
+    to: NodeId,
+    answer: { rejected: boolean; index: number; hintIndex?: number; hintTerm?: number; generation?: number },
+  ): void {
     const reply: Message = { type: 'appendReply', term: this.currentTerm, hintIndex: 0, hintTerm: 0, ...answer };
     if (answer.rejected && this.impaired) reply.impaired = true;
     if (this.#has('ack-before-sync')) this.#outbox.send(to, reply);
@@ -716,11 +719,13 @@ export class Raft {
   #onAppend(from: NodeId, message: Message & { type: 'append' }): void {
     this.#followLeader(from);
     const { prevIndex, prevTerm } = message;
+    const generation = message.generation === undefined ? {} : { generation: message.generation };
     // Late or repeated: what is committed here equals the leader's log. What goes beyond it is taken.
     const entries = message.entries.filter(({ index }) => index > this.commitIndex);
     if (prevIndex >= this.commitIndex && !this.log.matches(prevIndex, prevTerm)) {
       const hintIndex = this.log.lastIndexOfTermAtMost(Math.min(prevIndex, this.log.lastIndex), prevTerm);
-      this.#reply(from, { rejected: true, index: prevIndex, hintIndex, hintTerm: this.log.termAt(hintIndex) ?? 0 });
+      const hintTerm = this.log.termAt(hintIndex) ?? 0;
+      this.#reply(from, { rejected: true, index: prevIndex, hintIndex, hintTerm, ...generation });
       return;
     }
     // Raft §5.3: cut only at an entry that really conflicts; a shorter, older message cuts nothing.
@@ -746,7 +751,7 @@ export class Raft {
     if (firstNew < 0 && message.entries.length > 0 && lastNew < this.log.lastIndex)
       this.#mark('raft: late append cut nothing');
     this.#commitTo(Math.min(message.commitIndex, lastNew));
-    this.#reply(from, { rejected: false, index: lastNew });
+    this.#reply(from, { rejected: false, index: lastNew, ...generation });
   }
 
   #onAppendReply(from: NodeId, message: Message & { type: 'appendReply' }): void {
@@ -762,7 +767,7 @@ export class Raft {
       `${from} claims entry ${message.index}, the leader's last is ${this.log.lastIndex}`,
     );
     const wasProbing = progress.replication.state !== 'replicate';
-    if (accept(progress, message.index)) this.#advanceCommit();
+    if (accept(progress, message.index, message.generation)) this.#advanceCommit();
     if (this.role !== 'leader') return;
     if (progress.nextIndex <= this.log.lastIndex || wasProbing) this.#replication.send(from, progress);
     if (this.#transferee === from) this.#finishTransfer(from);

@@ -90,7 +90,7 @@ export class Replication {
       const isNews = entries.length > 0 || progress.sentCommit < this.#office.commitIndex;
       if (!isNews && replication.state !== 'probe') return;
       progress.sentCommit = this.#office.commitIndex;
-      this.#sendAppend(to, { prevIndex: nextIndex - 1, prevTerm, entries });
+      this.#sendAppend(to, { prevIndex: nextIndex - 1, prevTerm, entries, generation: progress.generation });
       if (replication.state === 'probe') {
         replication.sent = true;
       } else if (replication.state === 'replicate' && entries.length > 0) {
@@ -107,6 +107,9 @@ export class Replication {
 
   /** The member has refused an append: begin again where the logs may agree. */
   refused(from: NodeId, progress: Progress, message: Message & { type: 'appendReply' }): void {
+    // Sent before sending began anew: what follows it has been sent again already.
+    const { generation = progress.generation } = message;
+    if (generation !== progress.generation && message.impaired !== true) return;
     // Skip whole terms that the two logs cannot share (Raft §5.3, last paragraphs).
     const agree = this.#log.lastIndexOfTermAtMost(message.hintIndex, message.hintTerm);
     if (message.impaired === true && forget(progress, agree))
@@ -149,11 +152,14 @@ export class Replication {
     if (prevTerm === undefined) becomeProbe(progress);
     else {
       this.#mark('raft: probe after a loss');
-      this.#sendAppend(to, { prevIndex, prevTerm, entries: [] });
+      this.#sendAppend(to, { prevIndex, prevTerm, entries: [], generation: progress.generation });
     }
   }
 
-  #sendAppend(to: NodeId, what: Pick<Message & { type: 'append' }, 'prevIndex' | 'prevTerm' | 'entries'>): void {
+  #sendAppend(
+    to: NodeId,
+    what: Pick<Message & { type: 'append' }, 'prevIndex' | 'prevTerm' | 'entries' | 'generation'>,
+  ): void {
     const { currentTerm: term, commitIndex } = this.#office;
     this.#outbox.send(to, { type: 'append', term, ...what, commitIndex });
   }

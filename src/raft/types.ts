@@ -47,7 +47,16 @@ export type SnapshotMeta = {
 export type Message =
   | { type: 'vote'; term: number; preVote: boolean; lastLogIndex: number; lastLogTerm: number; transfer: boolean }
   | { type: 'voteReply'; term: number; preVote: boolean; granted: boolean }
-  | { type: 'append'; term: number; prevIndex: number; prevTerm: number; entries: Entry[]; commitIndex: number }
+  | {
+      type: 'append';
+      term: number;
+      prevIndex: number;
+      prevTerm: number;
+      entries: Entry[];
+      commitIndex: number;
+      /** How often the leader had begun anew with this member; the answer gives it back. */
+      generation?: number;
+    }
   | {
       type: 'appendReply';
       term: number;
@@ -57,6 +66,8 @@ export type Message =
       /** Rejected: where the logs may still agree (the follower's last index of at most that term). */
       hintIndex: number;
       hintTerm: number;
+      /** Of the append that is answered; without one the answer is about the log as it is. */
+      generation?: number;
       /** Rejected by a member that has lost what it had acknowledged: what the leader knew of its log holds no more. */
       impaired?: boolean;
     }

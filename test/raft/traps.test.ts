@@ -1013,3 +1013,35 @@ test('every mutation of the core has a trap that notices it', (t) => {
     [],
   );
 });
+
+test('replication: refusals of what was sent before sending began anew are no news', (t) => {
+  const one = leader({ config: { appendBytesMax: 1 } });
+  one.deliver('n2', one.accept(1));
+  const sent = ['a', 'b', 'c', 'd'].flatMap((text) =>
+    only(one.propose(text), 'append').filter(({ to }) => to === 'n2'),
+  );
+  t.is(sent.length, 4, 'one entry each, all in flight');
+  const { generation } = sent[0] ?? {};
+  // The first was overtaken by the others: each of them is refused.
+  const refusals = sent.slice(1).map(({ prevIndex }) => ({
+    ...one.refuse(prevIndex, 1, 1),
+    ...(generation === undefined ? {} : { generation }),
+  }));
+  const probes = refusals.map((refusal) => only(one.deliver('n2', refusal), 'append'));
+  t.deepEqual(
+    probes.map(({ length }) => length),
+    [1, 0, 0],
+    'one probe, not everything again for each',
+  );
+  const newer = probes[0]?.[0]?.generation;
+  t.true((newer ?? 0) > (generation ?? 0));
+  const answer = { ...one.accept(2), ...(newer === undefined ? {} : { generation: newer }) } as ReturnType<
+    typeof one.accept
+  >;
+  const again = only(one.deliver('n2', answer), 'append').filter(({ to }) => to === 'n2');
+  t.deepEqual(
+    again.map(({ prevIndex }) => prevIndex),
+    [2, 3, 4],
+    'answered, the probe opens the window again',
+  );
+});
