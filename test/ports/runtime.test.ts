@@ -1,5 +1,5 @@
 /** The Runtime contract on plain processes and on a Docker engine, and what only Docker promises. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -10,6 +10,7 @@ import { createClock } from '#src/drivers/clock.ts';
 import { chooseRuntime } from '#src/drivers/runtime.ts';
 import type { Runtime } from '#src/ports/runtime.ts';
 import { memoryLog } from '#test/support/memory-log.ts';
+import { canMakeNetns } from '#test/support/lab.ts';
 import { needs } from '#test/support/needs.ts';
 import {
   ended,
@@ -30,6 +31,7 @@ const hasEngine = await pingEngine(engine, 3000).then(
   () => false,
 );
 const onLinux = needs('Linux', process.platform === 'linux', { serial: true });
+const onOwnNetns = needs('network namespaces', canMakeNetns(), { serial: true });
 const onDocker = needs(`a Docker engine at ${engine.where}`, hasEngine, { serial: true });
 /** The data plane's own namespaces and mounts are root's. */
 const asRoot = needs(`root and a Docker engine at ${engine.where}`, hasEngine && process.getuid?.() === 0, {
@@ -56,6 +58,17 @@ const openDocker = (t: ExecutionContext): RuntimeHarness =>
 
 runtimeContract(onLinux, 'process', openProcess);
 runtimeContract(onDocker, 'docker', openDocker);
+
+onOwnNetns('process: a sandbox is told of once it is inside its own network namespace, not before', async (t) => {
+  const { runtime } = harness(t, (directory) => {
+    const unshare = join(directory, 'slow-unshare');
+    writeFileSync(unshare, '#!/bin/sh\nsleep 0.2\nexec unshare "$@"\n', { mode: 0o755 });
+    return createProcessRuntime({ directory, namespaces: true, limits: [], log: memoryLog(), unshare });
+  });
+  const ours = readlinkSync('/proc/self/ns/net');
+  const { netnsPath = '' } = await runtime.runSandbox(sandboxSpec({ hostNetwork: false, podIp: '10.9.8.7' }));
+  t.not(readlinkSync(netnsPath), ours);
+});
 
 const encoder = new TextEncoder();
 

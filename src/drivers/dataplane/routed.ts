@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import type { Dataplane, NodeNetwork, PodAttachment, ServicePort } from '#src/ports/dataplane.ts';
 import type { Log } from '#src/ports/log.ts';
 import { assert } from '#src/std/assert.ts';
@@ -124,6 +125,13 @@ export function createRoutedDataplane(options: { tools: Tools; log: Log }): Data
     const { nodeIp } = known();
     const pid = /^\/proc\/(\d+)\/ns\/net$/.exec(pod.netnsPath)?.[1];
     assert(pid, `netns path ${pod.netnsPath} is not /proc/<pid>/ns/net`);
+    // A Pod's address and default route in the machine's own network would cut the machine off.
+    if ((await readlink(pod.netnsPath)) === (await readlink('/proc/self/ns/net')))
+      throw new Fault(
+        'DATAPLANE_NAMESPACE',
+        `process ${pid} of pod ${pod.podUid} has no network namespace of its own`,
+        'later',
+      );
     const device = `${prefix()}${hash(pod.podUid, 8)}`;
     if (await isAttached(device, pod)) return;
     if (await hasDevice(device)) await run(tools.ip, ['link', 'del', 'dev', device]);

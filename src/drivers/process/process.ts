@@ -55,6 +55,8 @@ export interface ProcessRuntimeOptions {
   namespaces: boolean;
   limits: string[];
   log: Log;
+  /** Where unshare(1) lies; by default where Debian puts it. */
+  unshare?: string;
 }
 
 const newId = (): string => randomBytes(8).toString('hex');
@@ -183,22 +185,31 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
 
   /** A sleeping process keeps the namespace; it outlives this node. */
   async function startHolder(): Promise<SandboxFile['holder']> {
-    const unshare = findProgram('unshare');
+    const unshare = options.unshare ?? findProgram('unshare');
     const sleep = findProgram('sleep');
-    if (!unshare || !sleep)
+    const sh = findProgram('sh');
+    if (!unshare || !sleep || !sh)
       throw new Fault(
         'RUNTIME_UNSUPPORTED',
-        'unshare and sleep are needed for network namespaces (Debian: util-linux, coreutils)',
+        'unshare, sh and sleep are needed for network namespaces (Debian: util-linux, dash, coreutils)',
         'never',
       );
-    const child = spawn(unshare, ['--net', sleep, 'infinity'], { detached: true, stdio: 'ignore' });
+    // It speaks from inside: until then its /proc entry names the network of this node, and whoever
+    // set up the Pod's addresses there would set up the machine's.
+    const script = 'echo inside; exec "$0" infinity >/dev/null';
+    const child = spawn(unshare, ['--net', sh, '-c', script, sleep], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     child.unref();
     await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', (error) =>
-        reject(new Fault('RUNTIME_START_FAILED', `the sandbox could not be started: ${error.message}`, 'later', error)),
-      );
+      const failed = (why: string, error?: Error): void =>
+        reject(new Fault('RUNTIME_START_FAILED', `the sandbox could not be started: ${why}`, 'later', error));
+      child.stdout.once('data', () => resolve());
+      child.once('error', (error) => failed(error.message, error));
+      child.once('exit', (code, signal) => failed(`unshare --net ended with ${signal ?? `exit code ${code}`}`));
     });
+    child.stdout.destroy();
     const pid = child.pid ?? 0;
     const started = startTimeOf(pid);
     if (started === undefined) throw new Fault('RUNTIME_START_FAILED', 'the sandbox ended at once', 'later');
