@@ -51,6 +51,8 @@ export interface Lab {
   kubectlAt: (node: string, ...args: string[]) => Promise<Output>;
   /** Any program inside the lab's network namespace. */
   exec: (program: string, ...args: string[]) => Promise<Output>;
+  /** The same with text on its standard input. */
+  execWith: (input: string, program: string, ...args: string[]) => Promise<Output>;
   /** kubectl with text on its standard input. */
   apply: (yaml: string) => Promise<Output>;
   up: (...args: string[]) => Promise<Output>;
@@ -191,6 +193,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     kubectl,
     kubectlAt: (node, ...args) => kubectl('--context', `kontiki-${node}`, ...args),
     exec: (program, ...args) => launch([...inNetns, program, ...args]),
+    execWith: (input, program, ...args) => launch([...inNetns, program, ...args], input),
     apply: (yaml) => launch([...inNetns, kubectlPath ?? 'kubectl', 'apply', '-f', '-'], yaml),
     up: (...args) =>
       kontiki(
