@@ -14,7 +14,7 @@ import type { Identity } from '#src/registry/client.ts';
 import type { Registry } from '#src/registry/registry.ts';
 import { messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
-import { ANONYMOUS, identityOf, isOpenPath, unauthorized } from './authenticate.ts';
+import { ANONYMOUS, forbiddenPath, identityOf, isOpenPath, unauthorized } from './authenticate.ts';
 import { Exchange } from './exchange.ts';
 import { relayExec } from './pod-exec.ts';
 import { createPaths, type HealthCheck, type PathHandler, type PathSettings } from './paths.ts';
@@ -194,8 +194,11 @@ function refuseUpgrade(upgrade: HttpUpgrade, error: ApiError): void {
 function identify(request: HttpRequest, target: Target): Identity {
   const identity = identityOf(request);
   if (identity !== undefined) return identity;
-  if (target.route.type === 'path' && isOpenPath(target.route.path)) return ANONYMOUS;
-  throw unauthorized();
+  // A token that we cannot verify is a wrong name, not the lack of one.
+  if (request.headers['authorization'] !== undefined) throw unauthorized();
+  if (target.route.type === 'path' && !isOpenPath(target.route.path))
+    throw forbiddenPath(ANONYMOUS, request.method, target.route.path);
+  return ANONYMOUS;
 }
 
 async function dispatch(state: ServerState, exchange: Exchange, target: Target): Promise<void> {

@@ -44,6 +44,11 @@ function impersonated(request: HttpRequest, identity: Identity): Identity {
   return { user, groups: [...groups, 'system:authenticated'], ...(userAgent === undefined ? {} : { userAgent }) };
 }
 
+export function forbiddenPath({ user }: Identity, method: string, path: string): ApiError {
+  const message = `forbidden: User "${user}" cannot ${method.toLowerCase()} path "${path}"`;
+  return new ApiError(403, 'Forbidden', message);
+}
+
 export function unauthorized(): ApiError {
   return new ApiError(401, 'Unauthorized', 'Unauthorized');
 }

@@ -402,7 +402,20 @@ const refusals: [string, FakeRequest, number, string, (string | RegExp)?][] = [
     'NotFound',
     'pods "x" not found',
   ],
-  ['no certificate', { url: PODS, client: false }, 401, 'Unauthorized', 'Unauthorized'],
+  [
+    'no certificate',
+    { url: PODS, client: false },
+    403,
+    'Forbidden',
+    'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" in the namespace "default"',
+  ],
+  [
+    'a token nobody gave out',
+    { url: PODS, client: false, headers: { authorization: 'Bearer none' } },
+    401,
+    'Unauthorized',
+    'Unauthorized',
+  ],
   [
     'a stranger',
     { url: PODS, client: { commonName: 'eve', organizations: [] } },
@@ -466,7 +479,7 @@ test('health, version and discovery; health is open to anybody', async (t) => {
   wrong = undefined;
   t.is((await f.ask({ url: '/readyz' })).text, 'ok');
   t.like((await f.ask({ url: '/version', client: false })).json, { gitVersion: 'v1.36.0+kontiki.0.1.0' });
-  isStatus(t, await f.ask({ url: '/api', client: false }), 401, 'Unauthorized');
+  isStatus(t, await f.ask({ url: '/api', client: false }), 403, 'Forbidden');
   for (const version of ['v2', 'v2beta1']) {
     const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
     const found = await f.ask({ url: '/apis', headers: { accept: `${type},application/json` } });
