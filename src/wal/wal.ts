@@ -152,6 +152,7 @@ async function openSound(place: Place, options: WalOptions): Promise<{ wal: Wal;
   const writer = new LogWriter({ place, segments, found, clock: options.clock, mutations: options.mutations });
   if (found.segments.length === 0) await writer.append({ hardState: found.hardState });
   writer.maintain();
+  writer.noteStart();
   const { hardState, entries, snapshot } = found;
   return { wal: writer, recovered: { hardState, entries, snapshot: snapshot?.meta } };
 }

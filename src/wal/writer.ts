@@ -195,6 +195,11 @@ export class LogWriter implements Wal {
     void this.#inBackground(work).catch(() => undefined); // noted by #fail
   }
 
+  /** What a start found has been synced once more, which a note tells later starts; the next append may be long in coming. */
+  noteStart(): void {
+    if (this.#clock !== undefined) this.#noteWhenIdle();
+  }
+
   /** Check what may be appended, and note what the log will be. Breaking these rules would lose entries silently. */
   #plan(hardState: HardState | undefined, entries: Entry[]): void {
     let last = this.#planned.lastIndex;

@@ -190,6 +190,19 @@ test('damage in the last batch is noticed too, by the note that it had been sync
   await t.throwsAsync(lab.open(), { code: 'WAL_CORRUPT', message: /index 3: batch 4 up to index 3 was on the disk/ });
 });
 
+test('a batch that a start found is noted, though nothing is appended after it: damage to it is no torn tail', async (t) => {
+  const lab = createLab();
+  const { wal } = await lab.open();
+  for (const index of [1, 2, 3]) await lab.run(wal.append({ entries: entries(index, index, { bytes: 400 }) }));
+  lab.crash();
+  await lab.open();
+  await runFor(lab.world, 200);
+  lab.crash();
+  lab.disk.flipBit('wal/segment-0000000000000001', 4 * 512 + 100);
+  lab.crash('process');
+  await t.throwsAsync(lab.open(), { code: 'WAL_CORRUPT', message: /index 3: batch 4 up to index 3 was on the disk/ });
+});
+
 test('any flipped bit that matters is found: in headers, records and older segments', async (t) => {
   for (let seed = 1; seed <= 60; seed += 1) {
     const lab = createLab(seed);

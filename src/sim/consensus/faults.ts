@@ -350,7 +350,6 @@ export class GroupFaults {
     }
   }
 
-  /** `amount` says where: which file, which byte, which bit. */
   /**
    * Not the newest batch in the moment of its sync: damage there looks like a torn tail, until the log's note of it is
    * written (the limit of every log without a second disk). So the node is left alone for a moment, and then killed.
@@ -359,16 +358,21 @@ export class GroupFaults {
     const group = this.#group;
     const others = [...group.nodes.keys()].filter((id) => id !== victim);
     const heal = this.#cut(both([victim], others));
+    const node = group.nodes.get(victim);
+    const life = node?.process === undefined ? undefined : node.incarnations;
     group.world.after(quietMs, () => {
       heal();
       // When all is being mended nothing new may break.
       if (!this.#running) return;
+      // It may have gone down meanwhile, in the middle of a batch that nothing has noted.
+      if (life === undefined || node?.process === undefined || node.incarnations !== life) return;
       group.crash(victim, 'process');
       this.#rot(victim, amount);
     });
     return () => void group.world.after(quietMs, () => group.start(victim));
   }
 
+  /** `amount` says where: which file, which byte, which bit. */
   #rot(victim: NodeId, amount: number): void {
     const names = this.#group.nodes.get(victim)?.medium?.names;
     if (names === undefined) return;
