@@ -176,6 +176,7 @@ export class ReplicaCore implements Replica {
       store,
       wal: parts.wal,
       settings,
+      mark: this.#mark,
       host: {
         metaNow: () => this.#metaNow(),
         compactLog: (index) => this.#compactLog(index),

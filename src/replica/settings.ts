@@ -24,6 +24,8 @@ export interface ReplicaSettings {
    */
   snapshotEntries: number;
   snapshotBytes: number;
+  /** A snapshot goes to a member at this pace, so that writes keep the disk and the network. */
+  snapshotBytesPerSecond: number;
   /** Entries and bytes kept in memory behind a snapshot for followers that are a little slow. */
   trailingEntries: number;
   trailingBytes: number;
@@ -48,6 +50,7 @@ export const DEFAULT_SETTINGS: ReplicaSettings = {
   compactionIntervalMs: 10_000,
   snapshotEntries: 100_000,
   snapshotBytes: 64 * 1024 * 1024,
+  snapshotBytesPerSecond: 64 * 1024 * 1024,
   trailingEntries: 5_000,
   trailingBytes: 16 * 1024 * 1024,
   checkMs: 60_000,

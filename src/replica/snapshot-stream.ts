@@ -1,7 +1,9 @@
 /**
- * Snapshot bytes over a byte stream, checked as a whole: the bytes, then their CRC-32C in four bytes
- * (big endian). The receiver answers with one byte once it has made the snapshot durable.
+ * Snapshot bytes over a byte stream. Two forms, both answered with one byte once what came is installed:
+ * a state read from memory goes with its CRC-32C behind it (big endian, four bytes); a snapshot file, whose length and
+ * SHA-256 were told with the offer, begins where the receiver says that it was cut off before (eight bytes, big endian).
  */
+import type { Clock } from '#src/ports/clock.ts';
 import { crc32c } from '#src/std/crc32c.ts';
 import { Fault } from '#src/std/fault.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
@@ -59,4 +61,79 @@ export async function* receiveSnapshot(stream: ByteStream): AsyncGenerator<Uint8
 export async function acknowledgeSnapshot(stream: ByteStream): Promise<void> {
   await stream.write(Uint8Array.of(RECEIVED));
   stream.end();
+}
+
+const OFFSET_BYTES = 8;
+/** Sent at once; between two of these the pace is looked at. */
+const PACED_BYTES = 256 * 1024;
+
+/** The receiver's first word: it has so many bytes already. */
+export async function askFrom(stream: ByteStream, offset: number): Promise<void> {
+  const word = new Uint8Array(OFFSET_BYTES);
+  new DataView(word.buffer).setBigUint64(0, BigInt(offset));
+  await stream.write(word);
+}
+
+/** Send a snapshot file from where the receiver wants it, no faster than told, and wait for its answer. */
+export async function sendSnapshotFile(
+  stream: ByteStream,
+  { bytes, read }: { bytes: number; read(): AsyncIterable<Uint8Array> },
+  { clock, bytesPerSecond }: { clock: Clock; bytesPerSecond: number },
+): Promise<{ from: number }> {
+  const from = await readOffset(stream, bytes);
+  const startedMs = clock.monotonicMs();
+  let [passed, sent] = [0, 0];
+  for await (const block of read()) {
+    const skipped = Math.min(block.length, Math.max(0, from - passed));
+    passed += block.length;
+    if (skipped === block.length) continue;
+    for (let at = skipped; at < block.length; at += PACED_BYTES) {
+      const chunk = block.subarray(at, at + PACED_BYTES);
+      await stream.write(chunk);
+      sent += chunk.length;
+      const aheadMs = (sent / bytesPerSecond) * 1000 - (clock.monotonicMs() - startedMs);
+      if (aheadMs > 0) await new Promise<void>((resolve) => void clock.after(aheadMs, resolve));
+    }
+  }
+  stream.end();
+  const answer = await stream.read();
+  if (answer?.[0] !== RECEIVED)
+    throw new Fault('REPLICA_SNAPSHOT_REFUSED', 'the receiver did not install the snapshot', 'later');
+  return { from };
+}
+
+async function readOffset(stream: ByteStream, bytes: number): Promise<number> {
+  let word = new Uint8Array(0);
+  while (word.length < OFFSET_BYTES) {
+    const chunk = await stream.read();
+    if (chunk === undefined) throw new Fault('REPLICA_SNAPSHOT_REFUSED', 'the receiver wants nothing of it', 'later');
+    const joined = new Uint8Array(word.length + chunk.length);
+    joined.set(word);
+    joined.set(chunk, word.length);
+    word = joined;
+  }
+  const from = Number(new DataView(word.buffer).getBigUint64(0));
+  if (from > bytes)
+    throw new Fault(
+      'REPLICA_SNAPSHOT_BROKEN',
+      `the receiver wants a snapshot of ${bytes} bytes from byte ${from}`,
+      'later',
+    );
+  return from;
+}
+
+/** The bytes of a snapshot file behind `offset`. REPLICA_SNAPSHOT_BROKEN when more or fewer come than were offered. */
+export async function* receiveSnapshotFile(
+  stream: ByteStream,
+  { bytes, offset }: { bytes: number; offset: number },
+): AsyncGenerator<Uint8Array, void, void> {
+  let came = offset;
+  for (let chunk = await stream.read(); chunk !== undefined; chunk = await stream.read()) {
+    came += chunk.length;
+    if (came > bytes)
+      throw new Fault('REPLICA_SNAPSHOT_BROKEN', `more than the ${bytes} bytes that were offered`, 'later');
+    yield chunk;
+  }
+  if (came < bytes)
+    throw new Fault('REPLICA_SNAPSHOT_BROKEN', `${came} of ${bytes} bytes came; the rest is asked for later`, 'later');
 }

@@ -11,11 +11,12 @@ import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import { SnapshotReader } from '#src/store/store.ts';
 import type { Store } from '#src/store/store.ts';
 import type { Peers } from '#src/wire/peers.ts';
-import type { Wal } from '#src/wal/wal.ts';
+import type { SnapshotOffer, Wal } from '#src/wal/wal.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
-import { LOG_BYTES_MAX, SNAPSHOT_REST_MS } from './settings.ts';
+import { LOG_BYTES_MAX, SNAPSHOT_BYTES_MAX, SNAPSHOT_REST_MS } from './settings.ts';
+import type { ReplicaMark } from './marks.ts';
 import type { ReplicaSettings } from './settings.ts';
-import { acknowledgeSnapshot, receiveSnapshot, sendSnapshot } from './snapshot-stream.ts';
+import { acknowledgeSnapshot, askFrom, receiveSnapshotFile, sendSnapshotFile } from './snapshot-stream.ts';
 
 export const SNAPSHOT_METHOD = 'replica.snapshot';
 
@@ -41,6 +42,7 @@ export class Snapshots {
   readonly #wal: Wal;
   readonly #host: SnapshotHost;
   readonly #settings: ReplicaSettings;
+  readonly #mark: (mark: ReplicaMark) => void;
   #entriesSince = 0;
   #bytesSince = 0;
   /** Of the last snapshot taken. */
@@ -58,7 +60,9 @@ export class Snapshots {
     wal: Wal;
     host: SnapshotHost;
     settings: ReplicaSettings;
+    mark: (mark: ReplicaMark) => void;
   }) {
+    this.#mark = options.mark;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#peers = options.peers;
@@ -122,15 +126,17 @@ export class Snapshots {
     try {
       const newest = await this.#wal.openSnapshot();
       assert(newest !== undefined, 'the log was compacted, but there is no snapshot');
-      const header: SnapshotHeader = { term, meta: newest.meta };
+      const { meta, bytes, sha256 } = newest;
+      const header: SnapshotHeader = { term, meta, bytes, sha256 };
       const stream = await this.#peers.openStream(to, SNAPSHOT_METHOD, header);
       try {
-        await sendSnapshot(stream, newest.read());
+        const pace = { clock: this.#clock, bytesPerSecond: this.#settings.snapshotBytesPerSecond };
+        const { from } = await sendSnapshotFile(stream, newest, pace);
+        this.#log.info('snapshot sent', { to, index: meta.index, bytes, from });
       } catch (error) {
         stream.cancel(messageOf(error));
         throw error;
       }
-      this.#log.info('snapshot sent', { to, index: newest.meta.index });
       return true;
     } catch (error) {
       // The core asks again; the member may just be away.
@@ -153,13 +159,26 @@ export class Snapshots {
   }
 
   async #receive(from: NodeId, header: unknown, stream: ByteStream): Promise<void> {
-    const { term, meta } = header as SnapshotHeader;
-    const refusal = this.#refuse(from, term, meta);
+    const { term, meta, bytes, sha256 } = header as SnapshotHeader;
+    const refusal = this.#refuse(from, header as SnapshotHeader);
     if (refusal !== undefined) throw refusal;
     this.#installing = { from, meta };
     const reader = new SnapshotReader({ commands: this.#store.commands });
     try {
-      await this.#wal.saveSnapshot(meta, fed(reader, receiveSnapshot(stream)));
+      const offer = { bytes, sha256 };
+      const partial = await this.#wal.partialSnapshot(offer);
+      await askFrom(stream, partial.bytes);
+      if (partial.bytes > 0) {
+        this.#mark('replica: snapshot goes on where it was cut off');
+        this.#log.info('a snapshot goes on where it was cut off', {
+          from,
+          index: meta.index,
+          at: partial.bytes,
+          bytes,
+        });
+      }
+      const rest = receiveSnapshotFile(stream, { bytes, offset: partial.bytes });
+      await this.#wal.saveSnapshot(meta, fed(reader, joined(partial.read(), rest)), offer);
       if (this.#stopped) return;
       if (this.#host.install(meta, reader, from)) {
         this.#entriesSince = 0;
@@ -176,11 +195,17 @@ export class Snapshots {
     }
   }
 
-  #refuse(from: NodeId, term: number, meta: SnapshotMeta): Fault | undefined {
+  #refuse(from: NodeId, { term, meta, bytes }: SnapshotHeader): Fault | undefined {
     if (this.#stopped) return new Fault('REPLICA_STOPPED', 'this replica stopped', 'later');
     if (this.#installing !== undefined || this.#saving) {
       return new Fault('REPLICA_SNAPSHOT_REFUSED', 'another snapshot is being saved here; try again later', 'later');
     }
+    if (bytes > SNAPSHOT_BYTES_MAX)
+      return new Fault(
+        'REPLICA_SNAPSHOT_REFUSED',
+        `a snapshot of ${bytes} bytes; ${SNAPSHOT_BYTES_MAX} are the limit`,
+        'never',
+      );
     if (this.#host.wants(from, term, meta)) return undefined;
     // Delayed on the way, or of an old leader (etcd #18055): we are past it.
     const message = `snapshot at index ${meta.index} of term ${term} is not wanted here any more`;
@@ -189,7 +214,11 @@ export class Snapshots {
 }
 
 /** What the stream begins with. */
-type SnapshotHeader = { term: number; meta: SnapshotMeta };
+type SnapshotHeader = { term: number; meta: SnapshotMeta } & SnapshotOffer;
+
+async function* joined(...parts: AsyncIterable<Uint8Array>[]): AsyncGenerator<Uint8Array, void, void> {
+  for (const part of parts) yield* part;
+}
 
 /** Decode the chunks on their way to the disk. */
 async function* fed(reader: SnapshotReader, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {

@@ -32,3 +32,12 @@ export function snapshotName(meta: { index: number; term: number }): string {
 export function isSnapshot(name: string): boolean {
   return name.startsWith('snapshot-') && !name.endsWith(temporarySuffix);
 }
+
+/** What came so far of a snapshot that a leader offered, under the hash of the whole. */
+export function partialName(sha256: string): string {
+  return `partial-${sha256.slice(0, 32)}`;
+}
+
+export function isPartial(name: string): boolean {
+  return name.startsWith('partial-');
+}

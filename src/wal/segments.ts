@@ -11,7 +11,7 @@ import type { DiskFile } from '#src/ports/disk.ts';
 import { assert } from '#src/std/assert.ts';
 import { isFault, messageOf } from '#src/std/fault.ts';
 import { encodeHeader, encodeSlot, formatVersion, sectorBytes, type SegmentHeader } from './format.ts';
-import { isSpare, reserveFile, segmentName, slotFile, spareName, temporarySuffix } from './names.ts';
+import { isPartial, isSpare, reserveFile, segmentName, slotFile, spareName, temporarySuffix } from './names.ts';
 import { slotSeed, type Found, type FoundSegment, type Place } from './recovery.ts';
 
 /** Spares kept; more are removed. */
@@ -81,6 +81,9 @@ export class Segments {
     for (const name of names) {
       if (isSpare(name) || name.endsWith(temporarySuffix)) await this.#place.disk.remove(this.#path(name));
     }
+    // One at a time is received: more than one is left of crashes, and the newest is not known.
+    const partial = names.filter((name) => isPartial(name));
+    if (partial.length > 1) for (const name of partial) await this.#place.disk.remove(this.#path(name));
     const known = new Set(this.#list.map(({ id }) => segmentName(id)));
     for (const name of names) {
       if (name.startsWith('segment-') && !known.has(name)) await this.#place.disk.remove(this.#path(name));

@@ -17,15 +17,19 @@ const blockBytesMax = 1024 * 1024;
 export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 export type FileFacts = Pick<SnapshotRecord, 'bytes' | 'sha256' | 'chain'>;
 
-/** Write and sync the file. Faults: the disk's, and whatever the source of the chunks throws. */
+/**
+ * Write and sync the file. `over` an earlier attempt's, the chunks begin with what readPartialFile gave of it: written once
+ * more, since nobody knows what of it the disk has. Faults: the disk's, and whatever the source of the chunks throws.
+ */
 export async function writeSnapshotFile(
   disk: Disk,
   path: string,
   chunks: Chunks,
   write: (file: DiskFile, offset: number, chunks: Uint8Array[]) => Promise<void>,
+  { over = false }: { over?: boolean } = {},
 ): Promise<FileFacts> {
   // A file of an attempt that failed may be longer than this one will be.
-  await disk.remove(path);
+  if (!over) await disk.remove(path);
   const file = await disk.open(path, { create: true });
   try {
     const hash = disk.sha256?.() ?? createSha256();
@@ -40,6 +44,7 @@ export async function writeSnapshotFile(
         bytes += block.length;
       }
     }
+    if (over) await file.truncate(offset);
     await file.sync();
     return { bytes, chain, sha256: toHex(hash.digest()) };
   } finally {
@@ -53,21 +58,51 @@ export async function* readSnapshotFile(disk: Disk, path: string, facts: FileFac
   try {
     let [offset, bytes, chain] = [0, 0, 0];
     while (bytes < facts.bytes) {
-      const header = await file.read(offset, headerBytes);
-      const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-      const length = header.length === headerBytes ? view.getUint32(0, true) : 0;
-      const plausible = length > 0 && length <= blockBytesMax && bytes + length <= facts.bytes;
-      const block = plausible ? await file.read(offset + headerBytes, length) : header;
-      chain = crc32c(block, chain);
-      if (!plausible || block.length !== length || chain !== view.getUint32(4, true)) throw damaged(path, offset);
-      offset += headerBytes + length;
-      bytes += length;
-      yield block;
+      const block = await readBlock(file, { offset, chain, bytesLeft: facts.bytes - bytes });
+      if (block === undefined) throw damaged(path, offset);
+      chain = block.chain;
+      offset += headerBytes + block.bytes.length;
+      bytes += block.bytes.length;
+      yield block.bytes;
     }
     if (chain !== facts.chain) throw damaged(path, offset);
   } finally {
     await file.close();
   }
+}
+
+/** The blocks of an attempt that was cut off, up to the first that does not fit or would lead beyond `bytesMax`. */
+export async function* readPartialFile(disk: Disk, path: string, bytesMax: number): AsyncGenerator<Uint8Array> {
+  if (!(await disk.exists(path))) return;
+  const file = await disk.open(path);
+  try {
+    let [offset, bytes, chain] = [0, 0, 0];
+    while (bytes < bytesMax) {
+      const block = await readBlock(file, { offset, chain, bytesLeft: bytesMax - bytes });
+      if (block === undefined) return;
+      chain = block.chain;
+      offset += headerBytes + block.bytes.length;
+      bytes += block.bytes.length;
+      yield block.bytes;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** undefined: no whole block that fits stands there. */
+async function readBlock(
+  file: DiskFile,
+  { offset, chain, bytesLeft }: { offset: number; chain: number; bytesLeft: number },
+): Promise<{ bytes: Uint8Array; chain: number } | undefined> {
+  const header = await file.read(offset, headerBytes);
+  if (header.length < headerBytes) return undefined;
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  const length = view.getUint32(0, true);
+  if (length === 0 || length > blockBytesMax || length > bytesLeft) return undefined;
+  const bytes = await file.read(offset + headerBytes, length);
+  const next = crc32c(bytes, chain);
+  return bytes.length === length && next === view.getUint32(4, true) ? { bytes, chain: next } : undefined;
 }
 
 /** Read it all once, as a later start will. */

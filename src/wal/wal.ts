@@ -71,6 +71,18 @@ export interface SnapshotReader {
   read(): AsyncIterable<Uint8Array>;
 }
 
+/** What a leader says of the snapshot it sends. */
+export interface SnapshotOffer {
+  bytes: number;
+  /** Lower-case hex, of all bytes. */
+  sha256: string;
+}
+
+export interface PartialSnapshot {
+  bytes: number;
+  read(): AsyncIterable<Uint8Array>;
+}
+
 export interface Wal {
   /**
    * Durable when resolved. Entries are contiguous, begin at most one behind the last and above the
@@ -86,8 +98,13 @@ export interface Wal {
    * with hard state, and only then release of the older snapshot and of segments below (trap 13).
    * A snapshot at or below the present one is ignored. Where the log has another entry or none at
    * `meta.index`, the log is emptied (a snapshot from a leader). Faults as `append`.
+   *
+   * With an `offer` it comes from a leader: what came before a failure is kept for `partialSnapshot`, with whose bytes the
+   * chunks of the next attempt begin. WAL_SNAPSHOT_MISMATCH when the whole has another length or hash.
    */
-  saveSnapshot(meta: SnapshotMeta, chunks: Chunks): Promise<void>;
+  saveSnapshot(meta: SnapshotMeta, chunks: Chunks, offer?: SnapshotOffer): Promise<void>;
+  /** The verified beginning of a snapshot whose receipt was cut off, also by a crash; 0 bytes: nothing is left of it. */
+  partialSnapshot(offer: SnapshotOffer): Promise<PartialSnapshot>;
   openSnapshot(): Promise<SnapshotReader | undefined>;
   /** Release segments all of whose entries lie at or below both `index` and the snapshot. */
   compact(index: number): Promise<void>;

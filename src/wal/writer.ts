@@ -4,6 +4,7 @@
  * Imports: ports, std.
  */
 import type { Clock, Timer } from '#src/ports/clock.ts';
+import type { DiskFile } from '#src/ports/disk.ts';
 import type { Entry, HardState, SnapshotMeta } from '#src/raft/types.ts';
 import { assert } from '#src/std/assert.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
@@ -16,18 +17,19 @@ import {
   type SnapshotRecord,
 } from './format.ts';
 import type { LogTerms } from './log-terms.ts';
-import { snapshotName, temporarySuffix } from './names.ts';
+import { isPartial, partialName, snapshotName, temporarySuffix } from './names.ts';
 import type { Found, Place } from './recovery.ts';
 import { endRepair } from './repair.ts';
 import type { Segments } from './segments.ts';
 import {
+  readPartialFile,
   readSnapshotFile,
   verifySnapshotFile,
   writeSnapshotFile,
   type Chunks,
   type FileFacts,
 } from './snapshot-file.ts';
-import type { SnapshotReader, Wal, WalStats } from './wal.ts';
+import type { PartialSnapshot, SnapshotOffer, SnapshotReader, Wal, WalStats } from './wal.ts';
 
 /** One sync takes what waits up to this; a single larger append goes alone. */
 const batchBytesMax = 8 * 1024 * 1024;
@@ -136,7 +138,15 @@ export class LogWriter implements Wal {
     await this.#enqueue({ hardState, entries, snapshot: undefined, bytes });
   }
 
-  async saveSnapshot(meta: SnapshotMeta, chunks: Chunks): Promise<void> {
+  async partialSnapshot({ sha256, bytes }: SnapshotOffer): Promise<PartialSnapshot> {
+    const read = (bytesMax: number): AsyncGenerator<Uint8Array> =>
+      readPartialFile(this.#place.disk, this.#path(partialName(sha256)), bytesMax);
+    let held = 0;
+    for await (const block of read(bytes)) held += block.length;
+    return { bytes: held, read: () => read(held) };
+  }
+
+  async saveSnapshot(meta: SnapshotMeta, chunks: Chunks, offer?: SnapshotOffer): Promise<void> {
     this.#checkOpen();
     if (meta.index <= (this.#snapshot?.meta.index ?? 0)) {
       this.#place.log.info('ignored a snapshot that is not newer than ours', { index: meta.index });
@@ -148,7 +158,7 @@ export class LogWriter implements Wal {
     try {
       const previous = this.#snapshot?.file;
       const file = snapshotName(meta);
-      const facts = await this.#writeSnapshot(file, chunks);
+      const facts = await this.#writeSnapshot(file, chunks, offer);
       if (this.#place.mutations?.has('release-before-snapshot-durable')) {
         if (previous !== undefined) await this.#place.disk.remove(this.#path(previous));
         await this.#inBackground(() => this.#segments.release(meta.index));
@@ -346,19 +356,28 @@ export class LogWriter implements Wal {
     return { records, hardState, snapshot };
   }
 
-  async #writeSnapshot(file: string, chunks: Chunks): Promise<FileFacts> {
+  async #writeSnapshot(file: string, chunks: Chunks, offer: SnapshotOffer | undefined): Promise<FileFacts> {
     const { disk, directory } = this.#place;
-    const temporary = this.#path(file + temporarySuffix);
+    const name = offer === undefined ? file + temporarySuffix : partialName(offer.sha256);
+    const temporary = this.#path(name);
+    // Of another snapshot, which nobody will offer again once this one is there.
+    for (const other of await disk.list(directory))
+      if (isPartial(other) && other !== name) await disk.remove(this.#path(other));
+    let isKept = offer !== undefined;
     try {
-      const facts = await writeSnapshotFile(disk, temporary, chunks, (target, offset, bytes) =>
-        this.#withReserve(() => target.write(offset, bytes)),
-      );
+      const write = (target: DiskFile, offset: number, bytes: Uint8Array[]): Promise<void> =>
+        this.#withReserve(() => target.write(offset, bytes));
+      const facts = await writeSnapshotFile(disk, temporary, chunks, write, { over: offer !== undefined });
+      isKept = false;
+      if (offer !== undefined && (facts.bytes !== offer.bytes || facts.sha256 !== offer.sha256))
+        throw mismatch(offer, facts);
       await verifySnapshotFile(disk, temporary, facts);
       await disk.rename(temporary, this.#path(file));
       await disk.syncDirectory(directory);
       return facts;
     } catch (error) {
-      await disk.remove(temporary);
+      // What came so far saves the way again, unless the disk needs the room or what came is wrong.
+      if (!isKept || isFault(error, 'DISK_FULL')) await disk.remove(temporary);
       throw error;
     }
   }
@@ -450,4 +469,9 @@ export class LogWriter implements Wal {
 function failedFault(cause: unknown): Fault {
   const message = `the log cannot be written any more: ${messageOf(cause)}; restart this node, which reads the disk again`;
   return new Fault('WAL_FAILED', message, 'elsewhere', cause);
+}
+
+function mismatch(offer: SnapshotOffer, { bytes, sha256 }: FileFacts): Fault {
+  const message = `the snapshot was offered as ${offer.bytes} bytes with SHA-256 ${offer.sha256}, and ${bytes} bytes with ${sha256} came; it is asked for anew`;
+  return new Fault('WAL_SNAPSHOT_MISMATCH', message, 'later');
 }

@@ -84,6 +84,7 @@ class FakePeers implements Peers {
     const far = new FakeStream();
     near.other = far;
     far.other = near;
+    this.#network.streams.push({ ends: [this.self, to], near, far });
     near.pass = (act) => this.#network.deliver(this.self, to, act);
     far.pass = (act) => this.#network.deliver(to, this.self, act);
     near.pass(() => {
@@ -126,12 +127,16 @@ class FakeStream implements ByteStream {
   #ended = false;
   #dead: string | undefined;
   #wake: (() => void) | undefined;
+  readonly #writing = new Set<() => void>();
 
   write(chunk: Uint8Array): Promise<void> {
     if (this.#dead !== undefined) return Promise.reject(new Fault('WIRE_LOST', this.#dead, 'later'));
     const copy = chunk.slice();
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const lose = (): void => reject(new Fault('WIRE_LOST', 'the link was lost', 'later'));
+      this.#writing.add(lose);
       this.pass(() => {
+        this.#writing.delete(lose);
         this.other!.#take(() => this.other!.#chunks.push(copy));
         resolve();
       });
@@ -161,6 +166,12 @@ class FakeStream implements ByteStream {
     // Nobody here asks.
   }
 
+  /** The link is gone: also a write that was under way ends. */
+  die(): void {
+    this.#take(() => (this.#dead ??= 'the link was lost'));
+    for (const lose of this.#writing) lose();
+  }
+
   #take(change: () => void): void {
     change();
     this.#wake?.();
@@ -171,6 +182,7 @@ class FakeNetwork {
   readonly world: World;
   readonly peers = new Map<NodeId, FakePeers>();
   readonly cut = new Set<string>();
+  readonly streams: { ends: [NodeId, NodeId]; near: FakeStream; far: FakeStream }[] = [];
 
   constructor(world: World) {
     this.world = world;
@@ -186,6 +198,11 @@ class FakeNetwork {
       [b, a],
     ] as const) {
       for (const handle of this.peers.get(self)?.disconnects ?? []) handle(other, 'cut');
+    }
+    for (const { ends, near, far } of this.streams) {
+      if (!ends.includes(a) || !ends.includes(b)) continue;
+      near.die();
+      far.die();
     }
   }
 
@@ -267,12 +284,12 @@ export class Cluster {
     return started;
   }
 
-  /** kill -9 and power cut at once. */
-  crash(id: NodeId): void {
+  /** kill -9, by default with a power cut at once. */
+  crash(id: NodeId, how: 'power' | 'process' = 'power'): void {
     const member = this.member(id);
     this.network.peers.delete(id);
     for (const other of this.network.peers.keys()) this.network.disconnect(other, id);
-    this.#media.set(id, member.disk.crash('power'));
+    this.#media.set(id, member.disk.crash(how));
     member.clock.revoke();
     this.members.delete(id);
   }

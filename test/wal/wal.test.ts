@@ -220,6 +220,27 @@ test('any flipped bit that matters is found: in headers, records and older segme
   }
 });
 
+test('a snapshot that is not what was offered is refused, and nothing of it is kept', async (t) => {
+  const lab = createLab();
+  const { wal } = await lab.open();
+  const whole = [bytesOf('one'), bytesOf('two')];
+  const offer = { bytes: 6, sha256: toHex(sha256(bytesOf('onetwo'))) };
+  async function* cut(): AsyncGenerator<Uint8Array> {
+    yield await Promise.resolve(whole[0]!);
+    throw new Error('the link was lost');
+  }
+  await t.throwsAsync(lab.run(wal.saveSnapshot(metaAt(5), cut(), offer)), { message: 'the link was lost' });
+  const kept = await lab.run(wal.partialSnapshot(offer));
+  t.is(kept.bytes, 3);
+  t.deepEqual(await lab.run(readAll(kept.read())), bytesOf('one'));
+  const wrong = { code: 'WAL_SNAPSHOT_MISMATCH', message: /offered as 6 bytes with SHA-256 .*, and 6 bytes with/ };
+  await t.throwsAsync(lab.run(wal.saveSnapshot(metaAt(5), [whole[0]!, bytesOf('xxx')], offer)), wrong);
+  t.is((await lab.run(wal.partialSnapshot(offer))).bytes, 0);
+  await lab.run(wal.saveSnapshot(metaAt(5), whole, offer));
+  t.is((await wal.openSnapshot())?.sha256, offer.sha256);
+  t.false((await lab.run(lab.disk.list('wal'))).some((name) => name.startsWith('partial-')));
+});
+
 test('a damaged snapshot is not given out, a missing one stops the start', async (t) => {
   const lab = createLab();
   const { wal } = await lab.open();
