@@ -77,13 +77,13 @@ export async function askFrom(stream: ByteStream, offset: number): Promise<void>
 /** Send a snapshot file from where the receiver wants it, no faster than told, and wait for its answer. */
 export async function sendSnapshotFile(
   stream: ByteStream,
-  { bytes, read }: { bytes: number; read(): AsyncIterable<Uint8Array> },
+  file: { bytes: number; read(): AsyncIterable<Uint8Array> },
   { clock, bytesPerSecond }: { clock: Clock; bytesPerSecond: number },
 ): Promise<{ from: number }> {
-  const from = await readOffset(stream, bytes);
+  const from = await readOffset(stream, file.bytes);
   const startedMs = clock.monotonicMs();
   let [passed, sent] = [0, 0];
-  for await (const block of read()) {
+  for await (const block of file.read()) {
     const skipped = Math.min(block.length, Math.max(0, from - passed));
     passed += block.length;
     if (skipped === block.length) continue;

@@ -159,7 +159,7 @@ export class Snapshots {
   }
 
   async #receive(from: NodeId, header: unknown, stream: ByteStream): Promise<void> {
-    const { term, meta, bytes, sha256 } = header as SnapshotHeader;
+    const { meta, bytes, sha256 } = header as SnapshotHeader;
     const refusal = this.#refuse(from, header as SnapshotHeader);
     if (refusal !== undefined) throw refusal;
     this.#installing = { from, meta };
