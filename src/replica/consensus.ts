@@ -263,12 +263,17 @@ export class Consensus {
   /** True when it is durable; false when this replica has stopped over it. */
   async #write({ id, hardState, entries }: Ready, before: Promise<boolean>): Promise<boolean> {
     // What follows a write that found the disk full waits for it: the log has no gaps.
-    if (this.#diskFull && !(await before)) return false;
-    while (!(await this.#append({ hardState, entries }))) {
-      if (this.#stopped || !(await before)) return false;
-      await new Promise<void>((resolve) => {
-        this.#clock.after(DISK_FULL_PAUSE_MS, resolve);
-      });
+    let waits = this.#diskFull;
+    let left = entries;
+    for (;;) {
+      if (waits && !(await before)) return false;
+      // A snapshot that is on its way into the log says what may follow it.
+      while (waits && this.#events.refusesAppends() && !this.#stopped) await this.#pause();
+      if (waits) left = this.#notOvertaken(left);
+      if (await this.#append({ hardState, entries: left })) break;
+      if (this.#stopped) return false;
+      waits = true;
+      await this.#pause();
     }
     const syncMs = this.#clock.monotonicMs() - (this.#writes.shift() ?? Infinity);
     if (syncMs > this.#slowestSyncMs) {
@@ -279,6 +284,21 @@ export class Consensus {
     this.#guard(() => this.#raft.persisted(id));
     this.pump();
     return true;
+  }
+
+  /** What waited while a snapshot came into the log, or another leader, may be covered by it, or be of no log any more. */
+  #notOvertaken(entries: Entry[]): Entry[] {
+    const { log } = this.#raft;
+    const floor = this.#wal.snapshotIndex;
+    const left = entries.filter(({ index, term }) => index > floor && log.matches(index, term));
+    if (left.length < entries.length) this.#mark('replica: waiting write overtaken');
+    return left;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.after(DISK_FULL_PAUSE_MS, resolve);
+    });
   }
 
   /** False: not appended, try again (or this replica has stopped). */

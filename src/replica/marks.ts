@@ -13,6 +13,7 @@ export const REPLICA_MARKS = [
   'replica: diverged state refilled',
   'replica: lease read refused after a pause',
   'replica: election timeout adapted',
+  'replica: waiting write overtaken',
   'replica: snapshot goes on where it was cut off',
 ] as const;
 export type ReplicaMark = (typeof REPLICA_MARKS)[number];

@@ -33,6 +33,8 @@ import {
   LEASE_REVOKE_DEADLINE_MS,
   RELEASE_ASK_TIMEOUT_MS,
   SAMPLE_INTERVAL_MS,
+  SNAPSHOT_RETRY_MS,
+  SNAPSHOT_RETRY_MS_MAX,
 } from './settings.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { Snapshots } from './snapshots.ts';
@@ -100,6 +102,8 @@ export class ReplicaCore implements Replica {
   #housekeepingAt = 0;
   /** The addresses told to the wire last. */
   #addresses: Record<NodeId, string> = {};
+  /** Failures in a row to give a member a snapshot. */
+  readonly #snapshotFailures = new Map<NodeId, number>();
 
   constructor(parts: ReplicaParts) {
     const { ports, peers, settings, raft, store, mutations, mark } = parts;
@@ -570,6 +574,14 @@ export class ReplicaCore implements Replica {
 
   async #sendSnapshot(to: NodeId): Promise<void> {
     const ok = await this.#snapshots.send(to);
+    // A member whose disk is full refuses each time at once; the core asks again as soon as it hears of the failure.
+    const failures = ok ? 0 : (this.#snapshotFailures.get(to) ?? 0) + 1;
+    if (ok) this.#snapshotFailures.delete(to);
+    else this.#snapshotFailures.set(to, failures);
+    if (failures > 1) {
+      const pauseMs = Math.min(SNAPSHOT_RETRY_MS_MAX, SNAPSHOT_RETRY_MS * 2 ** (failures - 2));
+      await new Promise<void>((resolve) => void this.#clock.after(pauseMs, resolve));
+    }
     if (this.#stage === 'running') this.#consensus.drive((raft) => raft.snapshotSent(to, ok));
   }
 

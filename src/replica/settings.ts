@@ -118,3 +118,6 @@ export const REFILL_RETRY_MS = 200;
 export const REFILL_TIMEOUT_MS = 60_000;
 /** Bytes of one snapshot received; a second one at the same time is refused. */
 export const SNAPSHOT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+/** After the second failure in a row to give a member a snapshot, doubled with each further one up to the maximum. */
+export const SNAPSHOT_RETRY_MS = 50;
+export const SNAPSHOT_RETRY_MS_MAX = 2000;

@@ -110,6 +110,8 @@ export interface Wal {
   compact(index: number): Promise<void>;
   /** Index of the last entry appended, durable or not; the snapshot's when there is none behind it. */
   readonly lastIndex: number;
+  /** Of the newest snapshot, also while its record is on its way to the disk; 0: none. Entries at or below it are not taken any more. */
+  readonly snapshotIndex: number;
   readonly lastSyncMs: number;
   stats(): WalStats;
   /** What was lost to damage has been refilled by the leader. */

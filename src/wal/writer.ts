@@ -83,6 +83,7 @@ export class LogWriter implements Wal {
   // What will be when the queue has been written.
   #planned: LogTerms;
   #plannedHardState: HardState;
+  #plannedSnapshot: number;
 
   #syncs = 0;
   #lastSyncMs = 0;
@@ -96,6 +97,7 @@ export class LogWriter implements Wal {
     this.#hardState = found.hardState;
     this.#plannedHardState = found.hardState;
     this.#snapshot = found.snapshot;
+    this.#plannedSnapshot = found.snapshot?.meta.index ?? 0;
     this.#durable = found.terms;
     this.#planned = found.terms.copy();
     this.#epoch = found.epoch;
@@ -105,6 +107,10 @@ export class LogWriter implements Wal {
 
   get lastIndex(): number {
     return this.#planned.lastIndex;
+  }
+
+  get snapshotIndex(): number {
+    return this.#plannedSnapshot;
   }
 
   get lastSyncMs(): number {
@@ -215,7 +221,7 @@ export class LogWriter implements Wal {
     let last = this.#planned.lastIndex;
     const [first] = entries;
     if (first !== undefined) {
-      const floor = this.#snapshot?.meta.index ?? 0;
+      const floor = this.#plannedSnapshot;
       assert(first.index <= last + 1, `append at index ${first.index} leaves a gap behind ${last}`);
       assert(first.index > floor, `append at index ${first.index} is not above the snapshot at ${floor}`);
       entries.forEach((entry, i) => {
@@ -258,6 +264,7 @@ export class LogWriter implements Wal {
       this.#queuedBytes = 0;
       this.#planned = this.#durable.copy();
       this.#plannedHardState = this.#hardState;
+      this.#plannedSnapshot = this.#snapshot?.meta.index ?? 0;
       if (!isFault(error, 'DISK_FULL')) this.#fail(error);
       const reason = this.#state.is === 'failed' ? failedFault(this.#state.cause) : error;
       for (const request of [...requests, ...rest]) request.reject(reason);
@@ -386,6 +393,7 @@ export class LogWriter implements Wal {
     await this.#withReserve(async () => {
       this.#checkOpen();
       const keepsLog = this.#planned.snapshot(input.meta);
+      this.#plannedSnapshot = input.meta.index;
       const commitIndex = Math.max(this.#plannedHardState.commitIndex, input.meta.index);
       this.#plannedHardState = { ...this.#plannedHardState, commitIndex };
       await this.#enqueue({ hardState: undefined, entries: [], snapshot: { ...input, keepsLog }, bytes: 0 });

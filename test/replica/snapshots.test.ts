@@ -94,3 +94,36 @@ test('the leader keeps the pace it was told', async (t) => {
   t.true(slow > wholeMs * 0.6, `${slow} ms at 200 kB/s`);
   t.true(quick < 3000, `${quick} ms at 20 MB/s`);
 });
+
+test('a write that waits for space, and is overtaken by a snapshot that fits into the reserve, is not written behind it', async (t) => {
+  const settings = { snapshotEntries: 130, trailingEntries: 5, retainMs: 500, compactionIntervalMs: 200 };
+  const cluster = await new Cluster({ settings }).up();
+  const leader = await cluster.leader();
+  const [slow] = await cluster.followers();
+  const write = async (times: number, bytes: number): Promise<void> => {
+    for (let at = 0; at < times; at += 1) await cluster.settle(leader.replica.propose([put('k', bytes)], WAIT));
+  };
+  await cluster.run(500);
+  // Enough for a small snapshot, too little for a segment of the log.
+  slow!.disk.faults.spaceBytes = 300_000;
+  await write(115, VALUE_BYTES);
+  t.true(
+    slow!.log.lines.some(({ message }) => message === 'the disk is full; nothing is written until there is space'),
+  );
+  cluster.isolate(slow!.id);
+  // The history of the big values is compacted before the snapshot.
+  await cluster.run(4000);
+  await write(60, 100);
+  await cluster.run(2000);
+  slow!.disk.faults.spaceBytes = 300_000;
+  cluster.isolate(slow!.id, false);
+  await cluster.until(() => slow!.log.lines.some(({ message }) => message === 'snapshot installed'));
+  await cluster.run(3000);
+  t.is(slow!.fatal, undefined);
+  t.true(cluster.marks.has('replica: waiting write overtaken'), 'the situation was met');
+  slow!.disk.faults.spaceBytes = Number.POSITIVE_INFINITY;
+  t.true(await cluster.converged());
+  cluster.crash(slow!.id);
+  await cluster.start(slow!.id);
+  t.true(await cluster.converged(), 'and what is on the disk is whole');
+});
