@@ -6,7 +6,7 @@
 import { isFault, messageOf } from '#src/std/fault.ts';
 import { actorsCommand } from './actors.ts';
 import { downCommand, killLeaderCommand, startCommand, stopCommand } from './lifecycle.ts';
-import { memberCommand, transferLeaderCommand } from './member.ts';
+import { clusterVersionCommand, memberCommand, transferLeaderCommand } from './member.ts';
 import { recoverCommand } from './recover.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { statusCommand } from './status.ts';
@@ -43,6 +43,11 @@ const COMMANDS: Record<string, Command> = {
     summary: 'hand leadership to another voter',
     usage: 'transfer-leader [NAME] [--data .kontiki]',
     run: transferLeaderCommand,
+  },
+  'cluster-version': {
+    summary: "the version of the log's commands: show it, or set it before going back to an older program",
+    usage: 'cluster-version [NUMBER] [--data .kontiki] [--json]',
+    run: clusterVersionCommand,
   },
   snapshot: {
     summary: 'save, verify or restore the whole state',

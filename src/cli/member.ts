@@ -1,4 +1,4 @@
-/** `kontiki member` and `kontiki transfer-leader`: who votes, and who leads. */
+/** `kontiki member`, `transfer-leader` and `cluster-version`: who votes, who leads, and in which form they speak. */
 import type { MemberAction } from '#src/cluster/operations.ts';
 import { LIVE_MS } from '#src/cluster/voters.ts';
 import type { NodeStatus } from '#src/node/node.ts';
@@ -36,6 +36,27 @@ export async function transferLeaderCommand(args: string[]): Promise<number> {
   const named = args[0] !== undefined && !args[0].startsWith('-');
   const flags = readFlags(args, FLAGS, named ? 1 : 0);
   return await change(textFlag(flags, 'data', '.kontiki'), 'transfer', flags.positionals[0] ?? '');
+}
+
+/** Without a number: what it is, and what each node's program can apply. */
+export async function clusterVersionCommand(args: string[]): Promise<number> {
+  const named = args[0] !== undefined && !args[0].startsWith('-');
+  const flags = readFlags(args, FLAGS, named ? 1 : 0);
+  const data = textFlag(flags, 'data', '.kontiki');
+  if (named) return await change(data, 'command-version', flags.positionals[0] ?? '');
+  const layout = layoutOf(data);
+  const answers = [...(await askAll(layout, readShape(layout))).entries()];
+  const rows = answers.map(([name, { replica }]) => ({
+    name,
+    commandVersion: replica.commandVersion,
+    ...replica.commands,
+  }));
+  if (flags.values['json']) console.log(JSON.stringify(rows, null, 2));
+  else {
+    const cells = rows.map(({ name, commandVersion, min, max }) => [name, String(commandVersion), `${min} to ${max}`]);
+    console.log(tableOf([['NAME', 'COMMAND VERSION', 'PROGRAM KNOWS'], ...cells]));
+  }
+  return rows.length === 0 ? 1 : 0;
 }
 
 async function change(data: string, action: MemberAction, name: string): Promise<number> {

@@ -7,12 +7,12 @@ import { Fault } from '#src/std/fault.ts';
 import type { Records } from './records.ts';
 import { LIVE_MS } from './voters.ts';
 
-export const MEMBER_ACTIONS = ['promote', 'demote', 'remove', 'transfer'] as const;
+export const MEMBER_ACTIONS = ['promote', 'demote', 'remove', 'transfer', 'command-version'] as const;
 export type MemberAction = (typeof MEMBER_ACTIONS)[number];
 
 export interface MemberRequest {
   action: MemberAction;
-  /** Empty for a transfer to whoever is fit. */
+  /** A member; empty for a transfer to whoever is fit; the wanted number for the command version. */
   name: string;
 }
 
@@ -27,6 +27,12 @@ export function parseMemberRequest(body: unknown): MemberRequest {
   }
   if (typeof given.name !== 'string' || (given.name === '' && given.action !== 'transfer'))
     throw new Fault('CLUSTER_MEMBER_REQUEST', `name ${JSON.stringify(given.name)} is no member's name`, 'never');
+  if (given.action === 'command-version' && !/^[1-9]\d{0,5}$/.test(given.name))
+    throw new Fault(
+      'CLUSTER_MEMBER_REQUEST',
+      `command version ${JSON.stringify(given.name)} is no positive whole number`,
+      'never',
+    );
   return { action: given.action as MemberAction, name: given.name };
 }
 
@@ -38,6 +44,7 @@ export async function operate(
   const { membership, records } = options;
   const status = membership.status();
   if (action === 'transfer') return await transfer(membership, status, name);
+  if (action === 'command-version') return await changeVersion(membership, status, Number(name));
   // Asked again, because the answer was lost: the link over which it came may have been the removed node's.
   if (action === 'remove' && status.removed.includes(name)) return removed(name);
   requireMember(status, name);
@@ -75,6 +82,15 @@ export async function operate(
 
 function removed(name: string): string {
   return `${name} is no member any more; its data directory is of no use, and its name does not come back`;
+}
+
+async function changeVersion(membership: Membership, status: ReplicaStatus, to: number): Promise<string> {
+  const was = status.commandVersion;
+  if (to === was) throw refused(`the cluster's command version is ${was} already`);
+  await membership.changeCommandVersion(to);
+  return to < was
+    ? `the cluster's command version is ${to} now and stays there until the nodes are restarted; an older program may take their place, one node after the other`
+    : `the cluster's command version is ${to} now`;
 }
 
 async function transfer(membership: Membership, status: ReplicaStatus, name: string): Promise<string> {

@@ -3,7 +3,7 @@
  *   GET  ca                 the serving authority; open, its hash is in the join token
  *   POST join               a new node, with the token's secret; forwarded to the leader
  *   GET  status             this node, for system:masters
- *   POST members            promote, demote, remove, transfer; for system:masters, forwarded to the leader
+ *   POST members            promote, demote, remove, transfer, command-version; for system:masters, forwarded to the leader
  *   GET  snapshot           a backup of the whole state, secrets included; for system:masters
  *   GET  actors             live actors, for system:masters
  *   POST client-certificate a certificate for clients of the peer links, for system:masters
@@ -149,14 +149,10 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
 
   function refusal(error: unknown): Answer {
     if (!isFault(error)) return { status: 500, body: { message: messageOf(error) } };
-    const status =
-      error.code === 'CLUSTER_TOKEN'
-        ? 401
-        : error.retry === 'never'
-          ? error.code === 'CLUSTER_NAME_TAKEN'
-            ? 409
-            : 400
-          : 503;
+    const conflicts = ['CLUSTER_NAME_TAKEN', 'REPLICA_VERSION'];
+    let status = error.retry === 'never' ? 400 : 503;
+    if (error.code === 'CLUSTER_TOKEN') status = 401;
+    if (conflicts.includes(error.code)) status = 409;
     return { status, body: { code: error.code, message: error.message } };
   }
 

@@ -25,6 +25,8 @@ const NOTICE_REST_MS = 0.1;
 const LEASE_PAUSE_MS_MAX = 20;
 /** The election timeout has room for this many of the slowest write of late. */
 const SYNCS_IN_ELECTION = 4;
+/** … and for so many round trips to a majority: heartbeats and pre-votes of several rounds (etcd's tuning guide: ten). */
+const ROUND_TRIPS_IN_ELECTION = 10;
 const SLOW_SYNC_FORGOTTEN_MS = 10_000;
 
 export interface ConsensusEvents {
@@ -202,7 +204,7 @@ export class Consensus {
     return this.#settings.reads === 'lease' && this.#clock.monotonicMs() - this.#toldMs > LEASE_PAUSE_MS_MAX;
   }
 
-  /** Slow syncs, here or at the leader, must not look like a lost leader. The core keeps it within its bounds. */
+  /** Slow syncs, here or at the leader, and long ways must not look like a lost leader. The core keeps it within its bounds. */
   #adaptElection(): void {
     const now = this.#clock.monotonicMs();
     if (now - this.#slowestNotedMs > SLOW_SYNC_FORGOTTEN_MS) {
@@ -210,12 +212,24 @@ export class Consensus {
       this.#slowestNotedMs = now;
     }
     const { electionMs, heartbeatMs, tickMs } = this.#settings;
-    const wantedMs = Math.max(electionMs, heartbeatMs + SYNCS_IN_ELECTION * this.#slowestSyncMs);
+    const wantedMs = Math.max(
+      electionMs,
+      heartbeatMs + SYNCS_IN_ELECTION * this.#slowestSyncMs,
+      ROUND_TRIPS_IN_ELECTION * this.#quorumRoundTripMs(),
+    );
     const ticks = Math.max(1, Math.round(wantedMs / tickMs));
     if (ticks === this.#electionTicks) return;
     this.#electionTicks = ticks;
     this.#mark('replica: election timeout adapted');
     this.#guard(() => this.#raft.setElectionTimeout(ticks));
+  }
+
+  /** Of the slowest member of the quickest majority, itself included: one far member must not slow down the others. */
+  #quorumRoundTripMs(): number {
+    const { voters } = this.#raft.configuration;
+    const known = new Map(this.#peers.states().map(({ name, rttMs }) => [name, rttMs]));
+    const times = voters.map((id) => (id === this.#raft.id ? 0 : (known.get(id) ?? 0)));
+    return times.sort((a, b) => a - b)[Math.floor(voters.length / 2)] ?? 0;
   }
 
   #round(): void {

@@ -29,7 +29,7 @@ export interface MembersRoute {
 
 type Awaited = { index: number; term: number; settle: (fault: Fault | undefined) => void };
 
-export class Members implements Membership {
+export class Members implements Omit<Membership, 'changeCommandVersion'> {
   readonly #clock: Clock;
   readonly #route: MembersRoute;
   #handlers = new Set<(term: number | undefined) => void>();

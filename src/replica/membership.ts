@@ -26,6 +26,8 @@ export interface ReplicaStatus {
   /** What an operator must know, in words that begin with a stable name; `diverged`: this node's own state is not to be trusted. */
   alarms: string[];
   diverged: boolean;
+  /** Silence after which this node asks for votes at the earliest: as configured, or stretched for slow syncs and long ways. */
+  electionMs: number;
   /** The cluster's command version, and those this program can apply. */
   commandVersion: number;
   commands: { min: number; max: number };
@@ -43,6 +45,12 @@ export interface Membership {
   remove(id: NodeId, reason?: string): Promise<void>;
   setAddress(id: NodeId, address: string): Promise<void>;
   transferLeadership(to?: NodeId): Promise<void>;
+  /**
+   * Leader only: the cluster's command version, up or down. Up happens by itself; down is for going back to an older
+   * program, and keeps it down until the nodes are restarted. Faults: REPLICA_NOT_LEADER, REPLICA_VERSION (who cannot,
+   * or what stands in the way), REPLICA_OUTCOME_UNKNOWN.
+   */
+  changeCommandVersion(to: number): Promise<void>;
   /**
    * Fires with the term once the no-op of that term is applied here as leader, and with undefined when
    * leadership is lost. Returns the unsubscribe function.

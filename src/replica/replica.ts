@@ -68,12 +68,6 @@ export interface Replica extends Proposer, Reader, Membership {
   readonly store: Store;
   /** The consensus core itself, for checkers that compare nodes. */
   readonly raft: Raft;
-  /**
-   * Leader only: the cluster's command version, up or down. Up happens by itself; down is for going back to an older
-   * program, and keeps it down until the nodes are restarted. Faults: REPLICA_NOT_LEADER, REPLICA_VERSION (who cannot,
-   * or what stands in the way), REPLICA_OUTCOME_UNKNOWN.
-   */
-  changeCommandVersion(to: number): Promise<void>;
   /** `propose` of what store/codec's `encodeTransactions` made; the caller has seen that it decodes. */
   proposeEncoded(body: Uint8Array, count: number, options: { deadlineMs: number }): Promise<TransactionResult[]>;
   /** Begin to tick, vote and answer. */

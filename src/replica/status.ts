@@ -40,6 +40,7 @@ export function statusOf(options: {
     confirmedAgoMs: confirmedAgoMs(raft, progress, tickMs),
     alarms: [options.ownAlarm, options.alarm].filter((one) => one !== undefined),
     diverged: options.ownAlarm !== undefined,
+    electionMs: raft.electionTicks * tickMs,
     commandVersion: store.commandVersion,
     commands: { ...store.commands },
   };

@@ -50,6 +50,16 @@ test.serial('voters, standbys, lost and removed members, moved leadership, old c
     t.is((await lab.kontiki('member', 'frob')).code, 2);
     t.deepEqual(await membersOf(lab), first, 'nothing changed');
 
+    t.regex((await lab.kontiki('cluster-version')).stdout, /^NAME +COMMAND VERSION +PROGRAM KNOWS\nn1 +2 +1 to 2\n/);
+    refused(t, await lab.kontiki('cluster-version', '9'), /knows 1 to 2/);
+    refused(t, await lab.kontiki('cluster-version', 'new'), /"new" is no positive whole number/);
+    refused(t, await lab.kontiki('cluster-version', '2'), /is 2 already/);
+    t.regex(
+      (await lab.kontiki('cluster-version', '1')).stdout,
+      /is 1 now and stays there until the nodes are restarted/,
+    );
+    t.regex((await lab.kontiki('cluster-version', '2')).stdout, /is 2 now\n$/);
+
     t.is((await lab.kontiki('transfer-leader', voter)).code, 0);
     t.is((await lab.status()).leader, voter);
     t.is((await lab.kontiki('transfer-leader', leader)).code, 0);

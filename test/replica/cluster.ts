@@ -14,7 +14,7 @@ import { createSimRandom } from '#src/sim/random.ts';
 import { Fault } from '#src/std/fault.ts';
 import type { Transaction } from '#src/store/command.ts';
 import { decodePeerFrame, encodeFrame } from '#src/wire/frames.ts';
-import type { Peers } from '#src/wire/peers.ts';
+import type { Peers, PeerState } from '#src/wire/peers.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
 import { drained } from '#test/support/virtual.ts';
 
@@ -102,8 +102,11 @@ class FakePeers implements Peers {
     // Everyone is reachable by name here.
   }
 
-  states(): [] {
-    return [];
+  /** Round-trip times as the links would have measured them. */
+  readonly rtts = new Map<NodeId, number>();
+
+  states(): PeerState[] {
+    return [...this.rtts].map(([name, rttMs]) => ({ name, address: `${name}:1`, connected: true, rttMs }));
   }
 
   onDisconnect(handle: (name: NodeId, reason: string) => void): void {

@@ -219,3 +219,24 @@ test('a full disk stops nothing for good: the leader gives way, and the node goe
   t.is(leader.fatal, undefined);
   t.log(leader.log.lines.filter(({ level }) => level === 'error').map(({ message }) => message));
 });
+
+test('long round trips to a majority stretch the election timeout within its bound; one far member does not', async (t) => {
+  const cluster = await new Cluster({ settings: { electionMs: 250 } }).up();
+  const leader = await cluster.leader();
+  const electionMs = (): number => leader.replica.status().electionMs;
+  const [near, far] = await cluster.followers();
+  leader.net.rtts.set(far!.id, 90);
+  leader.net.rtts.set(near!.id, 1);
+  await cluster.run(1000);
+  t.is(electionMs(), 250);
+  leader.net.rtts.set(near!.id, 60);
+  await cluster.run(1000);
+  t.is(electionMs(), 600);
+  leader.net.rtts.set(near!.id, 5000);
+  leader.net.rtts.set(far!.id, 5000);
+  await cluster.run(1000);
+  t.is(electionMs(), 1000, 'four times what is configured at the most');
+  leader.net.rtts.clear();
+  await cluster.run(1000);
+  t.is(electionMs(), 250);
+});
