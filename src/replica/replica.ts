@@ -91,6 +91,7 @@ export async function createReplica(options: ReplicaOptions): Promise<Replica> {
     nodeId: self,
     clock: ports.clock,
     mutations,
+    mark: options.mark,
     ...(config.walSegmentBytes === undefined ? {} : { segmentBytes: config.walSegmentBytes }),
   };
   const store = createStore({

@@ -2,8 +2,9 @@
 import { RAFT_MARKS } from '#src/raft/marks.ts';
 import { REPLICA_MARKS } from '#src/replica/marks.ts';
 import { STORE_MARKS } from '#src/store/marks.ts';
+import { WAL_MARKS } from '#src/wal/marks.ts';
 
-export const knownMarks: readonly string[] = [...RAFT_MARKS, ...STORE_MARKS, ...REPLICA_MARKS];
+export const knownMarks: readonly string[] = [...RAFT_MARKS, ...STORE_MARKS, ...REPLICA_MARKS, ...WAL_MARKS];
 
 /** Those that were not met. */
 export function marksMissed(met: Iterable<string>): string[] {

@@ -23,6 +23,7 @@ import {
   type SnapshotRecord,
 } from './format.ts';
 import { LogTerms } from './log-terms.ts';
+import type { WalMark } from './marks.ts';
 import { segmentIdOf, segmentName, slotFile } from './names.ts';
 
 export interface FoundSegment {
@@ -58,6 +59,7 @@ export interface Place {
   clusterId: string;
   nodeId: string;
   mutations?: ReadonlySet<string> | undefined;
+  mark?: ((mark: WalMark) => void) | undefined;
 }
 
 /** Read the whole log. Faults: WAL_CORRUPT, WAL_FOREIGN, WAL_VERSION, and the disk's. */
@@ -77,6 +79,7 @@ export async function recoverLog(place: Place, names: string[]): Promise<Found> 
   for (const segment of await readSegments(place, names)) replaySegment(place, found, segment);
   if (synced.epoch > found.epoch && place.mutations?.has('damage-cut-like-torn-tail') !== true) {
     const last = found.segments.at(-1);
+    place.mark?.('wal: damage told from a torn tail by the note');
     throw corrupt(place, {
       segment: last === undefined ? 'segments' : segmentName(last.id),
       offset: found.end,
@@ -211,11 +214,13 @@ function checkTail(
     if (record === undefined) continue;
     torn = torn || record.epoch === found.epoch + 1;
     if (record.epoch > found.epoch + 1 && place.mutations?.has('damage-cut-like-torn-tail') !== true) {
+      place.mark?.('wal: damage told from a torn tail by a later batch');
       const why = `the batch here does not validate, but batch ${record.epoch} behind it at offset ${offset} does`;
       throw corrupt(place, { segment: at.segment, offset: at.position, index: lastIndexOf(found) + 1, why });
     }
   }
   if (torn || at.bytes.subarray(at.position, at.position + 4).some((byte) => byte !== 0)) {
+    place.mark?.('wal: torn tail cut');
     place.log.info('cut a batch that was not wholly written when the node stopped', {
       segment: at.segment,
       offset: at.position,

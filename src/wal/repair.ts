@@ -101,6 +101,7 @@ export async function finishRepair(place: Place): Promise<void> {
   // Once the first new file is up, the old ones are all aside; names may be equal.
   const mark = `${directory}/${ASIDE}/complete-${note.generation}`;
   const moved = await disk.exists(mark);
+  if (moved) place.mark?.('wal: repair finished after a crash');
   if (!moved) {
     await disk.makeDirectory(`${directory}/${ASIDE}`);
     for (const name of await disk.list(directory))
@@ -112,6 +113,7 @@ export async function finishRepair(place: Place): Promise<void> {
   for (const name of fresh) await disk.rename(`${directory}/${FRESH}/${name}`, `${directory}/${name}`);
   await disk.syncDirectory(directory);
   await writeNote(place, { ...note, stage: 'refilling' });
+  place.mark?.('wal: damaged log salvaged');
   place.log.error('the log was damaged; this node does not vote until the leader has refilled it', {
     repairTo: note.repairTo,
     why: note.why,

@@ -139,6 +139,7 @@ export class Segments {
       if (segment.bytes === this.#segmentBytes && this.#spares.length + fresh.length < sparesMax) {
         const spare = this.#spareFile();
         await disk.rename(path, this.#path(spare));
+        this.#place.mark?.('wal: segment used again');
         fresh.push(spare);
       } else {
         await disk.remove(path);

@@ -15,6 +15,7 @@ import { isSnapshot } from './names.ts';
 import { finishRepair, readRepairNote, repairLog } from './repair.ts';
 import { corrupt, recoverLog, type Found, type Place } from './recovery.ts';
 import { Segments } from './segments.ts';
+import type { WalMark } from './marks.ts';
 import type { Chunks } from './snapshot-file.ts';
 import { LogWriter } from './writer.ts';
 
@@ -34,6 +35,8 @@ export interface WalOptions {
   clock?: Clock;
   /** For the simulator, which must find each: `ack-before-sync` resolves appends before their sync. */
   mutations?: ReadonlySet<string>;
+  /** For the simulator's coverage. */
+  mark?: ((mark: WalMark) => void) | undefined;
   /**
    * Make a sound log of a damaged one where other nodes can refill it (see repair.ts), instead of refusing to start.
    * `distrustSnapshots`: one was found damaged when it was read.
@@ -133,6 +136,7 @@ export async function openWal(options: WalOptions): Promise<{ wal: Wal; recovere
     nodeId,
     log: options.log.scope('wal'),
     mutations: options.mutations,
+    mark: options.mark,
   };
   await finishRepair(place);
   const note = await readRepairNote(place);
@@ -183,6 +187,8 @@ async function checkSnapshots(place: Place, found: Found, names: string[]): Prom
     throw corrupt(place, { segment: wanted.file, offset: 0, index: wanted.meta.index, why: 'the file is missing' });
   }
   for (const name of names) {
-    if (isSnapshot(name) && name !== wanted?.file) await place.disk.remove(`${place.directory}/${name}`);
+    if (!isSnapshot(name) || name === wanted?.file) continue;
+    place.mark?.('wal: snapshot file left by a save that did not finish');
+    await place.disk.remove(`${place.directory}/${name}`);
   }
 }

@@ -266,6 +266,7 @@ export class LogWriter implements Wal {
       this.#plannedHardState = this.#hardState;
       this.#plannedSnapshot = this.#snapshot?.meta.index ?? 0;
       if (!isFault(error, 'DISK_FULL')) this.#fail(error);
+      else this.#place.mark?.('wal: append refused by a full disk');
       const reason = this.#state.is === 'failed' ? failedFault(this.#state.cause) : error;
       for (const request of [...requests, ...rest]) request.reject(reason);
       return;
@@ -392,7 +393,9 @@ export class LogWriter implements Wal {
   async #recordSnapshot(input: Omit<SnapshotRecord, 'keepsLog'>): Promise<void> {
     await this.#withReserve(async () => {
       this.#checkOpen();
+      const held = this.#planned.lastIndex;
       const keepsLog = this.#planned.snapshot(input.meta);
+      if (!keepsLog && held > 0) this.#place.mark?.('wal: log emptied by a snapshot from a leader');
       this.#plannedSnapshot = input.meta.index;
       const commitIndex = Math.max(this.#plannedHardState.commitIndex, input.meta.index);
       this.#plannedHardState = { ...this.#plannedHardState, commitIndex };
@@ -406,6 +409,7 @@ export class LogWriter implements Wal {
     } catch (error) {
       if (!isFault(error, 'DISK_FULL')) throw error;
       const freed = await this.#segments.freeReserve();
+      if (freed) this.#place.mark?.('wal: reserve given up for a snapshot');
       if (freed) this.#place.log.warn('the disk is full; the reserve was given up to save a snapshot');
       // Also when nothing was left to give up: what shared the batch, and did not fit, has been refused.
       await work();
@@ -461,6 +465,7 @@ export class LogWriter implements Wal {
   #fail(cause: unknown): void {
     if (this.#state.is === 'failed') return;
     this.#state = { is: 'failed', cause };
+    this.#place.mark?.('wal: log ended by a failed write or sync');
     this.#place.log.error('the log cannot be written any more', { reason: messageOf(cause) });
   }
 
