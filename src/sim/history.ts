@@ -72,6 +72,7 @@ export interface Violation {
     | 'linearizability'
     | 'transactions'
     | 'bank'
+    | 'lease'
     | 'diverged'
     | 'consensus'
     | 'liveness'

@@ -16,7 +16,13 @@ const graceMs = 1000;
 const retryMs = 40;
 
 /** Faults with which a node says that nothing was proposed. */
-const refusals = ['REPLICA_NO_LEADER', 'REPLICA_OVERLOADED', 'REPLICA_TOO_LARGE', 'REPLICA_NOT_READY'];
+const refusals = [
+  'REPLICA_NO_LEADER',
+  'REPLICA_OVERLOADED',
+  'REPLICA_TOO_LARGE',
+  'REPLICA_NOT_READY',
+  'REPLICA_VERSION',
+];
 
 export type Answer<T> = { type: 'ok'; value: T } | { type: 'refused' } | { type: 'unknown' };
 

@@ -43,6 +43,10 @@ export const faultKinds = [
   'remove',
   'remove-while-down',
   'set-address',
+  /** Several voters at once, by a joint change. */
+  'set-voters',
+  /** The command version, as an operator sets it before going back to an older program, and later again. */
+  'set-version',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 

@@ -149,6 +149,8 @@ export class GroupFaults {
         return prng.below(2 ** 30);
       case 'set-address':
         return 2 + prng.below(5);
+      case 'set-version':
+        return 1 + prng.below(2);
       case 'broken-sync':
       case 'failed-write':
         return 1;
@@ -183,6 +185,10 @@ export class GroupFaults {
         return [any, ...rest];
       case 'join':
         return this.#newcomer(configuration);
+      case 'set-voters': {
+        const members = shuffle([...(configuration?.voters ?? []), ...(configuration?.learners ?? [])], prng);
+        return members.slice(0, 1 + prng.below(Math.max(1, members.length)));
+      }
       case 'promote':
         return choose(configuration?.learners ?? [], prng);
       case 'remove':
@@ -293,13 +299,19 @@ export class GroupFaults {
         network.refuseStreams(victim, true);
         return () => network.refuseStreams(victim, false);
       default:
-        return this.#beginInside(kind, victim, process, amount);
+        return this.#beginInside(kind, nodes, process, amount);
     }
   }
 
   /** Faults of one machine, and changes of the group. */
-  #beginInside(kind: FaultKind, victim: NodeId, process: GroupProcess | undefined, amount: number): () => void {
+  #beginInside(
+    kind: FaultKind,
+    nodes: readonly NodeId[],
+    process: GroupProcess | undefined,
+    amount: number,
+  ): () => void {
     const group = this.#group;
+    const [victim = ''] = nodes;
     const nothing = (): void => undefined;
     const mend = (): void => {
       if (process && process.disk.faults.syncDelayMs !== Number.POSITIVE_INFINITY) mendProcess(process);
@@ -345,7 +357,7 @@ export class GroupFaults {
         if (process) process.disk.faults.spaceBytes = amount;
         return mend;
       default:
-        this.#change(kind, victim, amount);
+        this.#change(kind, nodes, amount);
         return nothing;
     }
   }
@@ -385,8 +397,9 @@ export class GroupFaults {
   }
 
   /** What an operator asks of the leader; what comes of it shows in the checks. */
-  #change(kind: FaultKind, victim: NodeId, amount: number): void {
+  #change(kind: FaultKind, nodes: readonly NodeId[], amount: number): void {
     const group = this.#group;
+    const [victim = ''] = nodes;
     const { world } = group;
     const replica = group.leader()?.process.replica;
     const ask = (begin: () => Promise<void>): void => {
@@ -402,6 +415,8 @@ export class GroupFaults {
     if (kind === 'promote') ask(() => replica.promote(victim, { deadlineMs: promoteDeadlineMs }));
     if (kind === 'transfer') ask(() => replica.transferLeadership());
     if (kind === 'set-address') ask(() => replica.setAddress(victim, `${victim}:${amount}`));
+    if (kind === 'set-voters') ask(() => replica.setVoters([...nodes]));
+    if (kind === 'set-version') ask(() => replica.changeCommandVersion(amount));
     if (kind === 'remove-while-down') group.crash(victim, 'power');
     if (kind !== 'remove' && kind !== 'remove-while-down') return;
     ask(async () => {

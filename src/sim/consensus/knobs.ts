@@ -24,7 +24,15 @@ export interface Knobs {
   weights: Partial<Record<FaultKind, number>>;
   /** The one node whose disk may rot, so that a quorum has every byte (the fault atlas of VOPR); then nobody is removed. */
   rotten: NodeId | undefined;
-  clients: { registers: number; lists: number; bank: number; watchers: number; thinkMs: number; padBytes: number };
+  clients: {
+    registers: number;
+    lists: number;
+    bank: number;
+    watchers: number;
+    locks: number;
+    thinkMs: number;
+    padBytes: number;
+  };
 }
 
 export interface KnobOptions {
@@ -79,8 +87,11 @@ export function drawKnobs({ seed, profile, nodes, safetyMs }: KnobOptions): Knob
   const voters = nodes ?? (profile === 'calm' ? 3 : pick(votersDrawn));
   const weights = drawWeights(prng, profile, facts.onChance);
   const rots = profile === 'hostile' && voters >= 3 && prng.chance(0.35);
-  if (rots) for (const kind of ['remove', 'remove-while-down'] as const) delete weights[kind];
+  if (rots) for (const kind of ['remove', 'remove-while-down', 'set-voters'] as const) delete weights[kind];
   else delete weights['bit-flip'];
+  // A lease trusts clocks that run: a process that goes on while its clock stands still is beyond what it promises.
+  const reads = pick(['index', 'index', 'lease'] as const);
+  if (reads === 'lease') for (const kind of ['freeze', 'freeze-alone'] as const) delete weights[kind];
   const unordered = profile !== 'calm' && prng.chance(0.3);
   return {
     voters,
@@ -97,6 +108,9 @@ export function drawKnobs({ seed, profile, nodes, safetyMs }: KnobOptions): Knob
       // Small pipelined messages out of order are refused one by one and sent again a hundred times over: no news in that.
       appendBytesMax: pick(unordered ? [1024 * 1024, 3000] : [1024 * 1024, 1024 * 1024, 300, 1]),
       compactionIntervalMs: pick([300, 1000]),
+      reads,
+      checkMs: pick([60_000, 700]),
+      checkEntries: pick([100_000, 100]),
     },
     walSegmentBytes: pick([32 * 1024, 128 * 1024]),
     quality: {
@@ -120,6 +134,7 @@ export function drawKnobs({ seed, profile, nodes, safetyMs }: KnobOptions): Knob
       lists: 1 + prng.below(3),
       bank: prng.below(2),
       watchers: 1 + prng.below(2),
+      locks: prng.below(3),
       thinkMs: pick([2, 10, 40]),
       padBytes: pick([0, 0, 600, 4000]),
     },

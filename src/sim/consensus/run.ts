@@ -50,6 +50,10 @@ export interface ConsensusCounts {
   checks: number;
   registers: number;
   transactions: number;
+  /** Leases granted with a lock, kept alive, and run out. */
+  locksTaken: number;
+  locksKept: number;
+  locksLost: number;
   lost: number;
   duplicated: number;
   replayed: number;
@@ -193,6 +197,12 @@ function* phasesOf(group: SimGroup, faults: GroupFaults, workload: GroupWorkload
       return workload.isIdle();
     },
   };
+  // Nobody keeps them alive any more.
+  yield {
+    demand: 'leases of clients that are gone have not run out',
+    withinMs: recoveryMs,
+    holds: () => noLeases(group),
+  };
   yield { demand: 'the members have not applied the same', withinMs: levelMs, holds: () => isLevel(group) };
   compareDeeply(group);
 }
@@ -264,6 +274,11 @@ function isLevel(group: SimGroup): boolean {
   return true;
 }
 
+function noLeases(group: SimGroup): boolean {
+  const store = group.leader()?.process.replica.store;
+  return store !== undefined && store.leases.size === 0;
+}
+
 /** What came by snapshot and what came by replay must be the same to the last byte. */
 function compareDeeply(group: SimGroup): void {
   let first: { id: NodeId; hash: string } | undefined;
@@ -271,6 +286,8 @@ function compareDeeply(group: SimGroup): void {
     const store = group.nodes.get(id)?.process?.replica?.store;
     if (store === undefined) continue;
     const hash = store.deepHash();
+    for (const alarm of group.nodes.get(id)?.process?.replica?.status().alarms ?? [])
+      group.report({ kind: 'diverged', message: `${id} says: ${alarm}` });
     first ??= { id, hash };
     if (first.hash === hash) continue;
     group.report({ kind: 'diverged', message: `the states of ${first.id} and ${id} differ at rest` });
@@ -295,6 +312,9 @@ function countsOf(group: SimGroup, workload: GroupWorkload): ConsensusCounts {
     checks: checks.done,
     registers: judged.registers,
     transactions: judged.lists,
+    locksTaken: workload.locks.counts.taken,
+    locksKept: workload.locks.counts.renewed,
+    locksLost: workload.locks.counts.lost,
     lost: network.lost.cut + network.lost.drop + network.lost.filter + network.lost.gone,
     duplicated: network.extra.duplicate,
     replayed: network.extra.replay,

@@ -50,7 +50,7 @@ export async function shrink({ failed, run, runsMax, note }: ShrinkOptions): Pro
     note?.({
       runs,
       faults: current.faults?.length ?? 0,
-      clients: clients.registers + clients.lists + clients.bank + clients.watchers,
+      clients: clients.registers + clients.lists + clients.bank + clients.watchers + clients.locks,
       voters,
     });
     return true;
@@ -102,7 +102,7 @@ const simplerKnobs: ((knobs: Knobs, faults: readonly FaultRecord[]) => Knobs | u
     const safetyMs = Math.ceil((last?.atMs ?? 0) + 2 * (last?.lastsMs ?? 0) + 100);
     return safetyMs < knobs.safetyMs ? { ...knobs, safetyMs } : undefined;
   },
-  ...(['registers', 'lists', 'bank', 'watchers'] as const).flatMap((kind) =>
+  ...(['registers', 'lists', 'bank', 'watchers', 'locks'] as const).flatMap((kind) =>
     [0, 1].map((count) => (knobs: Knobs) => {
       const { clients } = knobs;
       return clients[kind] > count ? { ...knobs, clients: { ...clients, [kind]: count } } : undefined;

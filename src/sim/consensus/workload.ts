@@ -5,6 +5,7 @@ import { Client, readText, textOf, type Answer, type ClientWorld } from './clien
 import type { SimGroup } from './group.ts';
 import { checkLinearizable, registerModel, type Operation, type RegisterInput } from '../linearizability.ts';
 import { checkListAppend, type ListTransaction } from '../list-append.ts';
+import { Locks } from './locks.ts';
 import { Truth, WatchClient } from './watches.ts';
 
 /** Keys of one kind that are in use at once; after so many operations they make way for new ones. */
@@ -30,6 +31,8 @@ export interface GroupWorkload {
   judge(): void;
   /** Write something new and see it at every node named and every watch: `done` says when. */
   probe(): { done: () => boolean };
+  /** Locks taken, kept, and lost to time. */
+  readonly locks: Pick<Locks, 'counts'>;
   /** Histories judged: registers, transactions of lists, watches. */
   readonly judged: { registers: number; lists: number; watches: number; events: number };
 }
@@ -47,6 +50,7 @@ class Workload implements GroupWorkload {
   readonly #lists: ListTransaction[] = [];
   readonly #watchers: WatchClient[] = [];
   readonly #truth: Truth;
+  readonly locks: Locks;
   #tick = 0;
   #busy = 0;
   #running = false;
@@ -56,6 +60,7 @@ class Workload implements GroupWorkload {
     this.#group = group;
     this.#world = { group, counts: this.counts, open: new Map(), tick: () => (this.#tick += 1) };
     this.#truth = new Truth(group);
+    this.locks = new Locks(group);
   }
 
   start(): void {
@@ -72,11 +77,13 @@ class Workload implements GroupWorkload {
       this.#watchers.push(watcher);
       watcher.start();
     });
+    each(clients.locks, 'lock', (client) => this.locks.start(client));
     this.#truth.start();
   }
 
   stop(): void {
     this.#running = false;
+    this.locks.stop();
   }
 
   isIdle(): boolean {
@@ -326,6 +333,7 @@ class Workload implements GroupWorkload {
       for (const { events } of watcher.segments) this.judged.events += events.length;
       for (const message of this.#truth.judge(watcher)) group.report({ kind: 'watch', message });
     }
+    this.locks.judge();
     for (const message of this.#truth.contradictions) group.report({ kind: 'lost', message });
     for (const node of group.running()) {
       const { store } = node.process.replica;
