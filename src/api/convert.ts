@@ -1,5 +1,6 @@
 /** Between the versions of one stored object: Events of both groups, HorizontalPodAutoscalers of v1 and v2. */
 import { hpaToV1, hpaToV2 } from './convert-autoscaling.ts';
+import { defaultAutoscalerV2 } from './defaults/workloads.ts';
 import type { Kind } from './kinds.ts';
 import type { KubeObject } from './object.ts';
 import type { Event, EventsV1Event } from './objects.ts';
@@ -21,7 +22,12 @@ export function convertTo(to: Kind, object: KubeObject): KubeObject {
 /** An object of kind `from` in the form that is stored; the same object when it already is. */
 export function convertToStored(from: Kind, object: KubeObject): KubeObject {
   if (from.kind === 'Event' && from.group === 'events.k8s.io') return toCoreV1(object as EventsV1Event);
-  if (isAutoscalerV1(from)) return hpaToV2(object as AutoscalerV1);
+  if (isAutoscalerV1(from)) {
+    const stored = hpaToV2(object as AutoscalerV1);
+    // A v1 without a target means v2's default, which v1 itself cannot know while its annotations may hold metrics.
+    defaultAutoscalerV2(stored);
+    return stored;
+  }
   return object;
 }
 
