@@ -95,6 +95,8 @@ function generateSelector(job: Job): void {
     ...spec.selector,
     matchLabels: { [CONTROLLER_UID]: uid, ...spec.selector?.matchLabels },
   };
+  // Kubernetes defaults them whenever it reads the Job, so clients see them from the first moment.
+  if (Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata = { ...job.metadata, labels: { ...labels } };
 }
 
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
