@@ -104,6 +104,7 @@ const PACKAGES: Record<string, string> = {
   'metrics.k8s.io': 'io.k8s.metrics.pkg.apis.metrics',
 };
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+const TYPE_META = `${META}.TypeMeta`;
 /** Kinds that exist in every group. */
 const META_KINDS: ReadonlySet<string> = new Set([
   'DeleteOptions',
@@ -121,7 +122,8 @@ export function typeNameOf(apiVersion: string, kind: string): string | undefined
   const { group, version } = splitApiVersion(apiVersion);
   if (!Object.hasOwn(PACKAGES, group)) return undefined;
   const name = `${PACKAGES[group]}.${version}.${kind}`;
-  return findType(name)?.byName.has('kind') === true ? name : undefined;
+  // Other structs have fields called kind and apiVersion, too: references and subjects.
+  return findType(name)?.declared.some((field) => field.inline && field.type === TYPE_META) === true ? name : undefined;
 }
 
 export function splitApiVersion(apiVersion: string): { group: string; version: string } {

@@ -18,7 +18,8 @@ export function pathsOf(kinds: readonly Kind[], root: string): Json {
   for (const kind of kinds) {
     const base = kind.namespaced ? `${root}/namespaces/{namespace}/${kind.resource}` : `${root}/${kind.resource}`;
     if (kind.namespaced && kind.verbs.includes('list')) {
-      paths[`${root}/${kind.resource}`] = { get: operation(kind, 'list') };
+      const operationId = `list${kind.kind}ForAllNamespaces${tagId(kind)}`;
+      paths[`${root}/${kind.resource}`] = { get: { ...operation(kind, 'list'), operationId } };
     }
     paths[base] = collectionOperations(kind);
     // Questions are answered at once; there is nothing to find by its name.
