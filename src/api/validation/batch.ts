@@ -211,11 +211,10 @@ export function validateJobUpdate(causes: Causes, updated: Job, current: Job): v
 function withPlacementOf(template: PodTemplateSpec, from: PodTemplateSpec | undefined): PodTemplateSpec {
   const mixed = deepCopy(template);
   if (mixed.spec === undefined || from?.spec === undefined) return mixed;
-  mixed.metadata = {
-    ...mixed.metadata,
-    labels: from.metadata?.labels,
-    annotations: from.metadata?.annotations,
-  } as NonNullable<PodTemplateSpec['metadata']>;
+  const { labels, annotations } = from.metadata ?? {};
+  if (mixed.metadata !== undefined || labels !== undefined || annotations !== undefined) {
+    mixed.metadata = { ...mixed.metadata, labels, annotations } as NonNullable<PodTemplateSpec['metadata']>;
+  }
   for (const key of ['affinity', 'nodeSelector', 'tolerations', 'schedulingGates'] as const) {
     Object.assign(mixed.spec, { [key]: from.spec[key] });
   }
