@@ -356,12 +356,14 @@ test('OpenAPI v2 says in protobuf what it says in JSON', async (t) => {
   const chunks: Uint8Array[] = [];
   const answer = send(
     (request, response) => {
-      const { write } = response;
-      const { end } = response;
-      response.write = (bytes) => (chunks.push(bytes), write.call(response, bytes));
-      response.end = (bytes) =>
-        bytes === undefined ? end.call(response) : (chunks.push(bytes), end.call(response, bytes));
-      server.handle(request, response);
+      const noted = Object.assign(Object.create(response) as typeof response, {
+        write: (bytes: Uint8Array) => (chunks.push(bytes), response.write(bytes)),
+        end: (bytes?: Uint8Array) => {
+          if (bytes !== undefined) chunks.push(bytes);
+          response.end(bytes);
+        },
+      });
+      server.handle(request, noted);
     },
     { url: '/openapi/v2', headers: { accept } },
   );

@@ -61,7 +61,8 @@ export function validateClusterRoleBinding(causes: Causes, binding: ClusterRoleB
 }
 
 function validateBinding(causes: Causes, binding: RoleBinding | ClusterRoleBinding, kinds: readonly string[]): void {
-  const { apiGroup = '', kind = '', name = '' } = binding.roleRef ?? {};
+  const reference: Partial<RoleBinding['roleRef']> = binding.roleRef ?? {};
+  const { apiGroup = '', kind = '', name = '' } = reference;
   causes.oneOf('roleRef.apiGroup', apiGroup, [RBAC_GROUP]);
   causes.oneOf('roleRef.kind', kind, kinds);
   if (name === '') causes.required('roleRef.name');
