@@ -2,6 +2,7 @@
 import { ApiError } from '#src/api/api-error.ts';
 import { findKind, type Kind, type Subresource, type Verb } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
+import { scale as scaleTable } from '#src/api/tables/autoscaling.ts';
 import type { Binding, Eviction } from './bodies.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { PatchType } from '#src/registry/client.ts';
@@ -271,8 +272,15 @@ async function answerPart(call: Call, verb: Verb, place: Place): Promise<void> {
   const { exchange, kind, verbs } = call;
   if (verb === 'update') return await answerUpdate(call, place);
   if (verb === 'patch') return await answerPatch(call, place);
-  if (place.subresource === 'scale') exchange.sendJson(200, await verbs.getScale(kind, place));
-  else exchange.sendBytes(200, 'application/json', (await verbs.get(kind, place)).bytes);
+  if (place.subresource === 'scale') {
+    const presenter = presenterOf({ ...call, kind: { ...kind, ...scaleTable } }, ['table']);
+    exchange.sendJson(200, presentOne(presenter, await verbs.getScale(kind, place)));
+    return;
+  }
+  const presenter = presenterOf(call, ['table']);
+  const raw = await verbs.get(kind, place);
+  if (presenter.presentation.form === 'object') exchange.sendBytes(200, 'application/json', raw.bytes);
+  else exchange.sendJson(200, presentOne(presenter, raw.object()));
 }
 
 async function answerAction(call: Call, subresource: Subresource, place: Place): Promise<void> {

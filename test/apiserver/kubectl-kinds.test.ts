@@ -134,6 +134,8 @@ const steps: [string, RegExp, string?][] = [
   ],
   ['scale sts db -n tour --replicas=3', /scaled/],
   ['get sts -n tour', /db +0\/3/],
+  ['get sts db -n tour --subresource=scale', /NAME +DESIRED +AVAILABLE +AGE\s+db +3 +0/],
+  ['get sts db -n tour --subresource=status', /NAME +READY +AGE\s+db +0\/3/],
   [
     'get sts db -n tour -o jsonpath={.spec.volumeClaimTemplates[0].kind}{.metadata.generation}',
     /^PersistentVolumeClaim2$/,

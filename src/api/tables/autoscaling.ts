@@ -1,7 +1,8 @@
-/** The table of HorizontalPodAutoscalers. Source: Kubernetes 1.36 pkg/printers/internalversion/printers.go. */
+/** Tables of autoscaling. Source: Kubernetes 1.36 pkg/printers/internalversion/printers.go. */
 import { hpaToV2 } from '../convert-autoscaling.ts';
 import type { HorizontalPodAutoscaler as AutoscalerV1 } from '../objects/autoscaling-v1.ts';
 import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus } from '../objects/autoscaling-v2.ts';
+import type { Scale } from '../objects.ts';
 import { age, AGE, column, NAME, nameOf, printer } from './printer.ts';
 
 /** Metrics listed before `+ N more...`. */
@@ -16,6 +17,17 @@ const COLUMNS = [
   column('Replicas', 'Replicas there are.'),
   AGE,
 ];
+
+/** autoscaling/v1 Scale, of whatever has one. */
+export const scale = printer<Scale>(
+  [
+    { ...NAME, format: '' },
+    column('Desired', 'Replicas that are wanted.', 'integer'),
+    column('Available', 'Replicas there are.', 'integer'),
+    AGE,
+  ],
+  (object, nowMs) => [nameOf(object), object.spec?.replicas ?? 0, object.status?.replicas ?? 0, age(object, nowMs)],
+);
 
 export const autoscalerV2 = printer<HorizontalPodAutoscaler>(COLUMNS, autoscalerCells);
 
