@@ -12,6 +12,7 @@ import type { RegistryCore } from './core.ts';
 import { planApply } from './apply.ts';
 import { planCreate } from './create.ts';
 import { planDelete } from './delete.ts';
+import { planEviction } from './eviction.ts';
 import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
 import { readList, readObject, type RawList } from './read.ts';
@@ -123,7 +124,7 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       const deletion = { ...(evictionOptions(eviction, place.name) as DeleteOptions), ...options };
       return await commit(
         core,
-        planDelete(core, { kind, namespace: place.namespace, name: place.name, identity, options: deletion }),
+        planEviction(core, { kind, namespace: place.namespace, name: place.name, identity, options: deletion }),
         deletion,
       );
     },
