@@ -209,7 +209,7 @@ const rows: [string, string, Json, string[]][] = [
     [
       'spec.rules[0].http.paths[0].path: Invalid value: "a//b": must be an absolute path',
       'spec.rules[0].http.paths[0].path: Invalid value: "a//b": must not contain \'//\'',
-      'spec.rules[0].http.paths[0].backend: Required value: resource or service backend is required',
+      'spec.rules[0].http.paths[0].backend: Invalid value: "": resource or service backend is required',
     ],
   ],
   [
@@ -424,6 +424,10 @@ const suspended = { suspend: true };
 const placed = { spec: { ...jobTemplate.spec, nodeSelector: { a: 'b' } } };
 const binding = (name: string): Json => ({ roleRef: { kind: 'ClusterRole', name }, subjects: [] });
 
+const bound = { ...claim({}), status: { phase: 'Bound' } };
+const CLAIM_IS_SETTLED =
+  'spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+
 /** apiVersion, kind, before, after, causes. */
 const updates: [string, string, Json, Json, string[]][] = [
   ['apps/v1', 'StatefulSet', sts({}), sts({ replicas: 5, minReadySeconds: 1 }), []],
@@ -440,23 +444,22 @@ const updates: [string, string, Json, Json, string[]][] = [
   ['batch/v1', 'Job', job(suspended), job({ template: placed }), []],
   ['batch/v1', 'Job', job({}), job({ completions: 2 }), ['spec.completions: Invalid value: 2: field is immutable']],
   ['v1', 'PersistentVolumeClaim', claim({}), claim({ volumeName: 'disk' }), []],
-  ['v1', 'PersistentVolumeClaim', claim({}), claim({ resources: { requests: { storage: '2Gi' } } }), []],
+  ['v1', 'PersistentVolumeClaim', bound, claim({ resources: { requests: { storage: '2Gi' } } }), []],
   [
     'v1',
     'PersistentVolumeClaim',
     claim({}),
+    claim({ resources: { requests: { storage: '2Gi' } } }),
+    [CLAIM_IS_SETTLED],
+  ],
+  [
+    'v1',
+    'PersistentVolumeClaim',
+    bound,
     claim({ resources: { requests: { storage: '1Mi' } } }),
     ['spec.resources.requests.storage: Forbidden: field can not be less than previous value'],
   ],
-  [
-    'v1',
-    'PersistentVolumeClaim',
-    claim({}),
-    claim({ accessModes: ['ReadOnlyMany'] }),
-    [
-      'spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
-    ],
-  ],
+  ['v1', 'PersistentVolumeClaim', claim({}), claim({ accessModes: ['ReadOnlyMany'] }), [CLAIM_IS_SETTLED]],
   [
     RBAC,
     'RoleBinding',

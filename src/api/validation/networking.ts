@@ -102,7 +102,7 @@ function validateBackend(causes: Causes, field: string, backend: IngressBackend)
   } else if (resource !== undefined) {
     if (!resource.kind) causes.required(`${field}.resource.kind`);
     if (!resource.name) causes.required(`${field}.resource.name`);
-  } else if (service === undefined) causes.required(field, 'resource or service backend is required');
+  } else if (service === undefined) causes.invalid(field, '', 'resource or service backend is required');
   else {
     if (!service.name) causes.required(`${field}.service.name`);
     else causes.invalidEach(`${field}.service.name`, service.name, isDns1035Label(service.name));

@@ -64,11 +64,17 @@ export function validateClaimUpdate(
   current: PersistentVolumeClaim,
 ): void {
   const [after, before] = [updated.spec ?? {}, current.spec ?? {}];
-  const { resources: _after, volumeAttributesClassName: _class, ...kept } = after;
-  const { resources: _before, volumeAttributesClassName: _old, ...was } = before;
+  const kept: Partial<PersistentVolumeClaimSpec> = { ...after };
+  const was: Partial<PersistentVolumeClaimSpec> = { ...before };
   // Binding names the volume, and a class may be given to a claim that was made before there was a default.
   if (before.volumeName === undefined) delete kept.volumeName;
   if (before.storageClassName === undefined) delete kept.storageClassName;
+  if (current.status?.phase === 'Bound') {
+    for (const key of ['resources', 'volumeAttributesClassName'] as const) {
+      delete kept[key];
+      delete was[key];
+    }
+  }
   if (!deepEqual(kept, was)) {
     const text =
       'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
