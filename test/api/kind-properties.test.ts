@@ -34,7 +34,7 @@ for (const kind of KINDS) {
         // And what is stored is what is shown.
         t.deepEqual(convertToStored(kind, convertTo(kind, object)), convertToStored(kind, object));
       }),
-      { numRuns: 40 },
+      { numRuns: 100 },
     );
   });
 
@@ -55,7 +55,7 @@ for (const kind of KINDS) {
         t.is(rows[0]?.cells.length, kind.columns.length);
         t.false(rows[0]?.cells.includes(undefined as never));
       }),
-      { numRuns: 40 },
+      { numRuns: 100 },
     );
   });
 }
