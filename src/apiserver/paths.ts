@@ -70,7 +70,7 @@ export function createPaths(settings: PathSettings): PathHandler {
     else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/')) return sendGroup(exchange, trimmed);
     else if (trimmed === '/openapi/v2') {
       const { bytes, hash, contentType } = await swagger(exchange.request.headers['accept']);
-      sendTagged(exchange, { bytes, hash: hashOf(utf8(hash)) }, contentType, { vary: 'Accept' });
+      sendTagged(exchange, { bytes, hash: hashOf(utf8(hash + contentType)) }, contentType, { vary: 'Accept' });
     } else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings.clock, documentOf);
     else if (trimmed.startsWith('/openapi/v3/'))
       return sendOpenApi(exchange, documentOf(trimmed.slice('/openapi/v3/'.length)));

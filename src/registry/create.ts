@@ -7,6 +7,7 @@ import { deepCopy, formatTime } from '#src/api/metadata.ts';
 import { generatedName, GENERATED_SUFFIX_LENGTH } from '#src/api/names.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { invalid, validateCreate } from '#src/api/validation.ts';
+import { warningsOf } from '#src/api/warnings.ts';
 import type { Condition, Operation } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import { admitCreate } from './admission.ts';
@@ -74,7 +75,7 @@ function planOf(
     object,
     conditions: [{ type: 'absent', key }, ...at.conditions, ...(claims?.conditions ?? [])],
     operations: [put, ...marker, ...(claims?.operations ?? [])],
-    warnings: [],
+    warnings: warningsOf(kind, object),
   };
 }
 

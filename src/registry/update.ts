@@ -6,6 +6,7 @@ import { managedAfterUpdate } from '#src/api/managed-fields/managed-fields.ts';
 import { deepCopy, deepEqual } from '#src/api/metadata.ts';
 import type { Namespace } from '#src/api/objects.ts';
 import { invalid, validateUpdate } from '#src/api/validation.ts';
+import { warningsOf } from '#src/api/warnings.ts';
 import type { Operation, Value } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import { requireOwnBoundPod } from './admission.ts';
@@ -81,7 +82,9 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
         ? (produced.object.metadata.managedFields ?? [])
         : managedOf(core, request, current, updated),
     };
-    return planOf({ request, key, value, current, updated, claims, warnings: produced.warnings });
+    const warnings = [...produced.warnings];
+    if (updated.metadata.generation !== current.metadata.generation) warnings.push(...warningsOf(kind, updated));
+    return planOf({ request, key, value, current, updated, claims, warnings });
   };
 }
 
