@@ -19,6 +19,13 @@ const stream = (name: string, kind: string): Subresource => ({
   typeName: `io.k8s.api.core.v1.${kind}`,
 });
 
+const proxied = (kind: string): Subresource => ({
+  name: 'proxy',
+  verbs: ['create', 'delete', 'get', 'patch', 'update'],
+  kind,
+  typeName: `io.k8s.api.core.v1.${kind}`,
+});
+
 const POD: KindRow = {
   group: '',
   version: 'v1',
@@ -42,6 +49,7 @@ const POD: KindRow = {
     stream('exec', 'PodExecOptions'),
     { name: 'log', verbs: ['get'] },
     stream('portforward', 'PodPortForwardOptions'),
+    proxied('PodProxyOptions'),
     STATUS,
   ],
   selectableFields: [
@@ -127,7 +135,7 @@ export const ROWS: readonly KindRow[] = [
     resource: 'nodes',
     namespaced: false,
     shortNames: ['no'],
-    subresources: [STATUS],
+    subresources: [proxied('NodeProxyOptions'), STATUS],
     selectableFields: ['spec.unschedulable'],
     columns: columns.node,
   },
@@ -168,7 +176,7 @@ export const ROWS: readonly KindRow[] = [
     namespaced: true,
     shortNames: ['svc'],
     categories: ['all'],
-    subresources: [STATUS],
+    subresources: [proxied('ServiceProxyOptions'), STATUS],
     selectableFields: ['spec.clusterIP', 'spec.type'],
     allowCreateOnUpdate: true,
     columns: columns.service,

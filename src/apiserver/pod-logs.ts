@@ -32,12 +32,12 @@ export interface LogRequest {
 
 export async function sendPodLogs(
   exchange: Exchange,
-  at: { verbs: Verbs; kind: Kind; route: ResourceRoute; streams: Peers; clock: Clock },
+  at: { verbs: Verbs; own: Verbs; kind: Kind; route: ResourceRoute; streams: Peers; clock: Clock },
 ): Promise<void> {
   const { verbs, kind, route, streams } = at;
   const name = route.name ?? '';
   verbs.require(kind, 'get', { namespace: route.namespace, name, subresource: 'log' });
-  const pod = (await verbs.get(kind, { namespace: route.namespace, name })).object() as Pod;
+  const pod = (await at.own.get(kind, { namespace: route.namespace, name })).object() as Pod;
   const request = logRequestOf(exchange.query, pod);
   const node = pod.spec?.nodeName ?? '';
   const asking = nodeNameOf(exchange.identity);

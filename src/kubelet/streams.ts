@@ -159,7 +159,7 @@ async function readInput(stream: ByteStream, session: ExecSession): Promise<void
       for (const message of reader.push(chunk)) {
         const [channel] = message;
         const payload = message.subarray(1);
-        if (channel === 0) session.write(payload);
+        if (channel === 0) await session.write(payload);
         else if (channel === 255 && payload[0] === 0) session.closeStdin();
         else if (channel === 4) {
           const size = JSON.parse(new TextDecoder().decode(payload)) as { Width?: number; Height?: number };

@@ -23,6 +23,7 @@ import type {
 } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
+import { writeTo } from '../pipes.ts';
 import { probe } from '../probe.ts';
 import { createVolumeFiles } from '../volumes.ts';
 import {
@@ -47,6 +48,7 @@ const DEMO = fileURLToPath(new URL('../demo/demo-server.js', import.meta.url));
 const LOOK_MS = 1000;
 const START_TIMEOUT_MS = 10_000;
 const CONTAINERS_MAX = 2000;
+const DIAL_TIMEOUT_MS = 5000;
 
 export interface ProcessRuntimeOptions {
   /** Where specs, states and logs lie. */
@@ -478,7 +480,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     };
     return {
       output,
-      write: (chunk) => void child.stdin.write(chunk),
+      write: (chunk) => writeTo(child.stdin, chunk),
       closeStdin: () => void child.stdin.end(),
       resize: () => undefined,
       cancel: () => void child.kill('SIGKILL'),
@@ -487,11 +489,23 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
   }
 }
 
+/** In the words of connect(2), as Kubernetes' clients know them. */
+function dialFailure(error: NodeJS.ErrnoException): string {
+  const known: Record<string, string> = {
+    ECONNREFUSED: 'connect: connection refused',
+    EHOSTUNREACH: 'connect: no route to host',
+    ENETUNREACH: 'connect: network is unreachable',
+    ETIMEDOUT: 'connect: connection timed out',
+  };
+  return known[error.code ?? ''] ?? error.message;
+}
+
 export function dialTcp(host: string, port: number): ReturnType<Runtime['dial']> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, timeout: 5000 });
+    const socket = connect({ host, port, timeout: DIAL_TIMEOUT_MS, allowHalfOpen: true });
+    socket.once('timeout', () => socket.destroy(new Error('i/o timeout')));
     socket.once('error', (error) =>
-      reject(new Fault('RUNTIME_DIAL', `dial tcp ${host}:${port}: ${error.message}`, 'later', error)),
+      reject(new Fault('RUNTIME_DIAL', `dial tcp ${host}:${port}: ${dialFailure(error)}`, 'later', error)),
     );
     socket.once('connect', () => {
       socket.setTimeout(0);
@@ -499,11 +513,13 @@ export function dialTcp(host: string, port: number): ReturnType<Runtime['dial']>
       resolve({
         output: {
           async pump(handle) {
-            for await (const chunk of socket) await handle(chunk as Buffer, 'stdout');
+            // Its end is not ours: a server may say all it has and still listen.
+            for await (const chunk of socket.iterator({ destroyOnReturn: false }))
+              await handle(chunk as Buffer, 'stdout');
           },
           cancel: () => void socket.destroy(),
         },
-        write: (chunk) => void socket.write(chunk),
+        write: (chunk) => writeTo(socket, chunk),
         end: () => void socket.end(),
       });
     });
