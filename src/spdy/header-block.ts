@@ -14,6 +14,8 @@ export const HEADER_PAIRS_MAX = 128;
 const STORED_BYTES_MAX = 0xffff;
 /** zlib header: deflate, 32 KiB window, a dictionary follows by its Adler-32. */
 const ZLIB_HEADER = [0x78, 0xbb];
+/** An empty stored block: Go's reader hands out what it has only when it meets one. */
+const SYNC_FLUSH = [0, 0, 0, 0xff, 0xff];
 const ADLER_MODULUS = 65_521;
 
 // The dictionary of the specification: these words with their lengths before them, then text.
@@ -75,7 +77,7 @@ export class HeaderWriter {
     this.#begun = true;
     const size = block.length;
     const head = [0, size & 0xff, size >> 8, ~size & 0xff, (~size >> 8) & 0xff];
-    return new Uint8Array([...begin, ...head, ...block]);
+    return new Uint8Array([...begin, ...head, ...block, ...SYNC_FLUSH]);
   }
 }
 
