@@ -30,8 +30,9 @@ import {
   validateSecret,
   validateSecretUpdate,
 } from './validation/core.ts';
+import { validateEphemeralUpdate } from './validation/ephemeral.ts';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
-import { validateEphemeralUpdate, validatePodSpec, validatePodUpdate } from './validation/pod.ts';
+import { validatePodSpec, validatePodUpdate } from './validation/pod.ts';
 import {
   validateEndpoints,
   validateEndpointSlice,
@@ -80,6 +81,8 @@ export function validateCreate(kind: Kind, object: KubeObject): StatusCause[] {
   const causes = new Causes();
   validateMetadata(causes, kind, object.metadata ?? {});
   rulesOf(kind).create?.(causes, object);
+  if (kind.kind === 'Pod' && ((object as Pod).spec?.ephemeralContainers ?? []).length > 0)
+    causes.forbidden('spec.ephemeralContainers', 'cannot be set on create');
   return causes.list;
 }
 

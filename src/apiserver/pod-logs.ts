@@ -141,9 +141,17 @@ interface ContainerState {
 /** What the kubelet has not started has no log yet; said in Kubernetes' words, which people search for. */
 function refuseUnstarted(pod: Pod, request: LogRequest): void {
   const status = pod.status as
-    | { containerStatuses?: ContainerState[]; initContainerStatuses?: ContainerState[] }
+    | {
+        containerStatuses?: ContainerState[];
+        initContainerStatuses?: ContainerState[];
+        ephemeralContainerStatuses?: ContainerState[];
+      }
     | undefined;
-  const states = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const states = [
+    ...(status?.containerStatuses ?? []),
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
+  ];
   const found = states.find((one) => one.name === request.container);
   const shown = `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)}`;
   if (request.previous) {

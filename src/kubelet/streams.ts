@@ -101,7 +101,7 @@ export function serveStreams(options: {
       : await runtime.exec(current.id, { ...terminal, command: header.command });
     stream.onClose(() => session.cancel());
     void readInput(stream, session);
-    void pump(stream, () => runSession(stream, session));
+    void pump(stream, () => runSession(stream, session, header.attach));
   }
 
   peers.onStream('kubelet.logs', (_from, header, stream) => serveLogs(header as LogHeader, stream));
@@ -125,11 +125,12 @@ function frame(channel: number, payload: Uint8Array): Uint8Array {
   return encodeLengthFrame(message);
 }
 
-async function runSession(stream: ByteStream, session: ExecSession): Promise<void> {
+async function runSession(stream: ByteStream, session: ExecSession, attach: boolean): Promise<void> {
   await session.output.pump((chunk, name) => stream.write(frame(name === 'stdout' ? 1 : 2, chunk)));
   let status: object;
   try {
-    const { exitCode } = await session.exited;
+    // Who attached watched: how the container ended is told by the Pod's status.
+    const exitCode = attach ? 0 : (await session.exited).exitCode;
     status =
       exitCode === 0
         ? { metadata: {}, status: 'Success' }

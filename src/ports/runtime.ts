@@ -65,8 +65,12 @@ export interface ContainerSpec {
   readOnlyRootFilesystem?: boolean;
   capabilities?: { add: string[]; drop: string[] };
   privileged?: boolean;
+  /** Share the processes of this running container (ephemeral containers). */
+  targetContainerId?: string;
   tty: boolean;
   stdin: boolean;
+  /** Its input ends with that of the first who attaches. */
+  stdinOnce?: boolean;
   labels: Record<string, string>;
 }
 

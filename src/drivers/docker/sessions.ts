@@ -7,7 +7,7 @@ import type { ExecSession, LogOptions, OutputStream, Runtime } from '#src/ports/
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
 import { writeTo } from '../pipes.ts';
-import { dialTcp } from '../process/process.ts';
+import { dialTcp } from '../dial.ts';
 import { call, engineFault, opened, type Engine } from './engine.ts';
 import { outputOf } from './streams.ts';
 
