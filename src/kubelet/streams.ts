@@ -24,6 +24,7 @@ interface LogHeader {
   sinceSeconds?: number;
   sinceTime?: string;
   limitBytes?: number;
+  stream?: 'stdout' | 'stderr';
 }
 
 interface ExecHeader {
@@ -82,6 +83,7 @@ export function serveStreams(options: {
       ...(header.tailLines === undefined ? {} : { tailLines: header.tailLines }),
       ...(header.limitBytes === undefined ? {} : { limitBytes: header.limitBytes }),
       ...(sinceMs === undefined ? {} : { sinceMs }),
+      ...(header.stream === undefined ? {} : { stream: header.stream }),
     });
     stream.onClose(() => source.cancel());
     void pump(stream, () => source.pump((chunk) => stream.write(chunk)));

@@ -38,8 +38,8 @@ export async function openLogs(
   options: LogOptions & { tty: boolean },
 ): Promise<OutputStream> {
   const query = {
-    stdout: true,
-    stderr: true,
+    stdout: options.stream !== 'stderr',
+    stderr: options.stream !== 'stdout',
     follow: options.follow,
     timestamps: options.timestamps,
     tail: options.tailLines === undefined ? 'all' : Math.min(options.tailLines, TAIL_LINES_MAX),
