@@ -30,9 +30,10 @@ import {
   validateSecret,
   validateSecretUpdate,
 } from './validation/core.ts';
+import { validateEphemeralUpdate } from './validation/ephemeral.ts';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
 import { KIND_RULES } from './validation/rules.ts';
-import { validateEphemeralUpdate, validatePodSpec, validatePodUpdate } from './validation/pod.ts';
+import { validatePodSpec, validatePodUpdate } from './validation/pod.ts';
 import {
   validateEndpoints,
   validateEndpointSlice,
@@ -98,6 +99,8 @@ export function validateCreate(kind: Kind, object: KubeObject): StatusCause[] {
   const { create, onlyNew } = rulesOf(kind);
   create?.(causes, object);
   onlyNew?.(causes, object);
+  if (kind.kind === 'Pod' && ((object as Pod).spec?.ephemeralContainers ?? []).length > 0)
+    causes.forbidden('spec.ephemeralContainers', 'cannot be set on create');
   return causes.list;
 }
 

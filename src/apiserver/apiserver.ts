@@ -5,22 +5,22 @@
  * Read next: route.ts (the path grammar), resources.ts (verbs), list-answer.ts, watch-answer.ts, status.ts.
  */
 import { ApiError } from '#src/api/api-error.ts';
-import { findKind } from '#src/api/kinds.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { Http, HttpRequest, HttpResponse, HttpServeOptions, HttpServer, HttpUpgrade } from '#src/ports/http.ts';
 import type { Log } from '#src/ports/log.ts';
 import { utf8 } from '#src/registry/bytes.ts';
 import type { Identity } from '#src/registry/client.ts';
 import type { Registry } from '#src/registry/registry.ts';
+import type { Verbs } from '#src/registry/verbs.ts';
 import { messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { ANONYMOUS, forbiddenPath, identityOf, isOpenPath, unauthorized } from './authenticate.ts';
 import { Exchange } from './exchange.ts';
-import { relayExec } from './pod-exec.ts';
 import { createPaths, type HealthCheck, type PathHandler, type PathSettings } from './paths.ts';
 import { handleResource, isLongRunning } from './resources.ts';
 import { parseTarget, type Target } from './route.ts';
 import { apiErrorOf, notFoundPath, RETRY_AFTER_SECONDS, statusOf } from './status.ts';
+import { serveUpgradeOf } from './upgrades.ts';
 import { FrameCache } from './watch-answer.ts';
 
 export type { HealthCheck, VersionInfo } from './paths.ts';
@@ -159,7 +159,7 @@ async function serve(state: ServerState, request: HttpRequest, response: HttpRes
   }
 }
 
-/** exec and attach; everything else that wants to upgrade is refused. Never rejects. */
+/** Never rejects. */
 async function serveUpgrade(state: ServerState, upgrade: HttpUpgrade): Promise<void> {
   const { options } = state;
   if (state.longRunning >= LONG_RUNNING_MAX) {
@@ -169,22 +169,23 @@ async function serveUpgrade(state: ServerState, upgrade: HttpUpgrade): Promise<v
   state.longRunning += 1;
   try {
     const target = parseTarget(upgrade.request.url);
-    const { route, query } = target;
-    const identity = identify(upgrade.request, target);
-    const kind = route.type === 'resource' ? findKind(route) : undefined;
-    const isExec =
-      route.type === 'resource' &&
-      kind?.resource === 'pods' &&
-      (route.subresource === 'exec' || route.subresource === 'attach');
-    if (!isExec || kind === undefined || route.type !== 'resource') throw notFoundPath();
-    if (options.streams === undefined) throw new ApiError(503, 'ServiceUnavailable', 'this server reaches no kubelets');
-    const verbs = options.registry.verbsFor(identity);
-    await relayExec(upgrade, { verbs, kind, route, query, streams: options.streams, clock: options.clock });
+    const verbs = options.registry.verbsFor(identify(upgrade.request, target));
+    await serveUpgradeOf(upgrade, target, {
+      verbs,
+      own: ownVerbs(options),
+      streams: options.streams,
+      clock: options.clock,
+    });
   } catch (error) {
     refuseUpgrade(upgrade, apiErrorOf(error));
   } finally {
     state.longRunning -= 1;
   }
+}
+
+/** For what this server has to know to serve somebody who may not read it himself, like a Pod's node. */
+function ownVerbs(options: ApiServerOptions): Verbs {
+  return options.registry.verbsFor({ user: 'system:apiserver', groups: ['system:masters'] });
 }
 
 function refuseUpgrade(upgrade: HttpUpgrade, error: ApiError): void {
@@ -207,7 +208,7 @@ async function dispatch(state: ServerState, exchange: Exchange, target: Target):
   if (route.type === 'resource') {
     const verbs = options.registry.verbsFor(exchange.identity);
     await handleResource(
-      { clock: options.clock, verbs, streams: options.streams, frames: state.frames },
+      { clock: options.clock, verbs, own: ownVerbs(options), streams: options.streams, frames: state.frames },
       exchange,
       route,
     );

@@ -17,6 +17,7 @@ import { sendPodLogs } from './pod-logs.ts';
 import { includeObjectOf, presentationOf, presentOne, type Presenter } from './present.ts';
 import type { Presentation } from './negotiate.ts';
 import { booleanOf, deleteOptions, listOptions, watchOptions, writeOptions } from './query.ts';
+import { proxyRequest } from './proxy.ts';
 import type { ResourceRoute } from './route.ts';
 import { notFoundPath, successStatus } from './status.ts';
 import { markAge } from './state-age.ts';
@@ -25,6 +26,8 @@ import { sendWatch, type FrameCache } from './watch-answer.ts';
 export interface ResourceContext {
   clock: Clock;
   verbs: Verbs;
+  /** The server's own, for what a stream needs to know and the client may not read. */
+  own: Verbs;
   /** Absent in tests and on nodes without kubelets to reach. */
   streams: Peers | undefined;
   frames: FrameCache;
@@ -42,6 +45,7 @@ interface Call extends ResourceContext {
 
 /** Whether a request may stay open for long: it does not count as in flight. */
 export function isLongRunning(route: ResourceRoute, query: URLSearchParams, method: string): boolean {
+  if (route.subresource === 'proxy') return true;
   if (method !== 'GET') return false;
   return (
     booleanOf(query, 'watch') === true ||
@@ -242,6 +246,7 @@ async function handleSubresource(call: Call, name: string): Promise<void> {
   const { exchange, kind, route } = call;
   const subresource = kind.subresources.find((known) => known.name === name);
   if (subresource === undefined || (route.rest !== '' && name !== 'proxy')) throw notFoundPath();
+  if (name === 'proxy') return await proxyRequest(exchange, call);
   const place: Place = { namespace: route.namespace, name: route.name ?? '', subresource: name };
   const verb = SUBRESOURCE_VERBS[exchange.request.method];
   if (verb === undefined || !subresource.verbs.includes(verb)) throw notAllowed();

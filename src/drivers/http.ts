@@ -38,6 +38,8 @@ const STREAMS_PER_SESSION_MAX = 250;
 const CONNECTIONS_MAX = 10_000;
 const WEBSOCKET_MESSAGE_BYTES_MAX = 1024 * 1024;
 const HIGH_WATER_BYTES = 256 * 1024;
+/** After our end of a raw stream, until the socket is cut. */
+const RAW_END_GRACE_MS = 10_000;
 
 type AnyRequest = IncomingMessage | Http2ServerRequest;
 type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -195,6 +197,8 @@ function webSocketOf(socket: WebSocket): HttpWebSocket {
     bufferedBytes: () => socket.bufferedAmount,
     onMessage: (handle) => socket.on('message', (data: Buffer, isBinary) => handle(data, !isBinary)),
     onClose: (handle) => socket.on('close', (code, reason) => handle(code, reason.toString())),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     close: (code, reason) => socket.close(code, reason),
   };
 }
@@ -210,7 +214,14 @@ function rawStreamOf(socket: Socket): RawStream {
     onData: (handle) => socket.on('data', handle),
     onEnd: (handle) => socket.on('end', handle),
     onClose: (handle) => socket.on('close', handle),
-    end: () => socket.end(),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    end: () => {
+      socket.end();
+      // The other side has its time to read what is left, and no more.
+      const timer = setTimeout(() => socket.destroy(), RAW_END_GRACE_MS);
+      socket.once('close', () => clearTimeout(timer));
+    },
   };
 }
 
@@ -223,6 +234,8 @@ function plainAnswer(status: number, headers: HttpHeaders, body: Uint8Array): Bu
 
 function upgradeOf(sockets: WebSocketServer, request: IncomingMessage, socket: Socket, head: Buffer): HttpUpgrade {
   socket.on('error', () => socket.destroy());
+  // A stream may be silent for long; who relays it ends it when it is idle.
+  socket.setTimeout(0);
   return {
     request: requestOf(request),
     acceptWebSocket(protocol) {

@@ -55,6 +55,9 @@ export interface HttpWebSocket {
   bufferedBytes(): number;
   onMessage(handle: (message: Uint8Array, isText: boolean) => void): void;
   onClose(handle: (code: number, reason: string) => void): void;
+  /** Take no more messages for now: the client is slowed down by its own connection. */
+  pause(): void;
+  resume(): void;
   close(code: number, reason: string): void;
 }
 
@@ -64,6 +67,9 @@ export interface RawStream {
   onData(handle: (chunk: Uint8Array) => void): void;
   onEnd(handle: () => void): void;
   onClose(handle: () => void): void;
+  /** Read no more for now. */
+  pause(): void;
+  resume(): void;
   end(): void;
 }
 

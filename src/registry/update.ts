@@ -4,7 +4,7 @@ import { applyDefaults } from '#src/api/defaults.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import { managedAfterUpdate } from '#src/api/managed-fields/managed-fields.ts';
 import { deepCopy, deepEqual } from '#src/api/metadata.ts';
-import type { Namespace } from '#src/api/objects.ts';
+import type { Namespace, Pod, PodSpec } from '#src/api/objects.ts';
 import { invalid, validateUpdate } from '#src/api/validation.ts';
 import { warningsOf } from '#src/api/warnings.ts';
 import type { Operation, Value } from '#src/store/command.ts';
@@ -182,6 +182,9 @@ function carryOver(request: UpdateRequest, wanted: NamedObject, current: NamedOb
   const from = wanted as unknown as Record<string, unknown>;
   const into = updated as unknown as Record<string, unknown>;
   for (const field of fields ?? []) into[field] = from[field];
+  // Whatever else of the spec is sent stays as it is, as in Kubernetes.
+  if (subresource === 'ephemeralcontainers')
+    into['spec'] = withEphemeralContainers((current as Pod).spec, (wanted as Pod).spec);
   if (subresource === '' && kind.hasStatus) {
     const status = (current as { status?: unknown }).status;
     if (status === undefined) delete into['status'];
@@ -192,6 +195,12 @@ function carryOver(request: UpdateRequest, wanted: NamedObject, current: NamedOb
   updated.metadata = systemFields(metadata, current);
   if (isNamespaceKind(kind) && subresource === '') keepNamespaceFinalizers(updated, current);
   return updated;
+}
+
+function withEphemeralContainers(current: PodSpec | undefined, wanted: PodSpec | undefined): PodSpec {
+  const { ephemeralContainers: _before, ...spec } = { containers: [], ...current };
+  const after = wanted?.ephemeralContainers ?? [];
+  return { ...spec, ...(after.length === 0 ? {} : { ephemeralContainers: after }) };
 }
 
 function pickOf(

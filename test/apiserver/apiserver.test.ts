@@ -639,6 +639,8 @@ function upgradeTo(url: string, protocols: string): FakeUpgrade {
             onMessage = handle;
           },
           onClose: () => undefined,
+          pause: () => undefined,
+          resume: () => undefined,
           close: (code) => {
             fake.closed = code;
           },

@@ -46,6 +46,7 @@ interface Bench extends ApiFixture {
 
 const nobody: Peers = {
   onStream: () => undefined,
+  onRequest: () => undefined,
 } as unknown as Peers; // Streams are tried with the real links.
 
 async function bench(

@@ -127,14 +127,14 @@ onDocker('docker: a terminal: raw output, resize, attach to standard input', asy
   const { runtime } = openDocker(t);
   const { id } = await run(runtime, { ...shell('read line; echo "got $line"; exit 5'), stdin: true });
   const session = await runtime.attach(id, { tty: false, stdin: true });
-  session.write(encoder.encode('hello\n'));
+  await session.write(encoder.encode('hello\n'));
   t.is((await textOf(session.output)).stdout, 'got hello\n');
   t.deepEqual(await session.exited, { exitCode: 5 });
 
   const second = await run(runtime, shell('sleep 300'));
   const terminal = await runtime.exec(second.id, { command: ['/bin/sh'], tty: true, stdin: true });
   terminal.resize(100, 40);
-  terminal.write(
+  await terminal.write(
     encoder.encode("until stty size 2>/dev/null | grep -q '40 100'; do sleep 0.1; done; stty size; exit 6\n"),
   );
   t.regex((await textOf(terminal.output)).stdout, /40 100/);
