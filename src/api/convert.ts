@@ -5,6 +5,7 @@ import type { Event, EventsV1Event } from './objects.ts';
 
 /** A stored object in the form `to`; the same object when it already is. */
 export function convertTo(to: Kind, object: KubeObject): KubeObject {
+  if (to.custom !== undefined) return to.custom.fromStored(object);
   if (to.kind === 'Event' && to.group === 'events.k8s.io' && object.apiVersion === 'v1')
     return toEventsV1(object as Event);
   return object;
@@ -12,6 +13,7 @@ export function convertTo(to: Kind, object: KubeObject): KubeObject {
 
 /** An object of kind `from` in the form that is stored; the same object when it already is. */
 export function convertToStored(from: Kind, object: KubeObject): KubeObject {
+  if (from.custom !== undefined) return from.custom.toStored(object);
   if (from.kind === 'Event' && from.group === 'events.k8s.io') return toCoreV1(object as EventsV1Event);
   return object;
 }

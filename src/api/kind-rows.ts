@@ -174,6 +174,18 @@ export const ROWS: readonly KindRow[] = [
     columns: columns.service,
   },
   {
+    group: 'apiextensions.k8s.io',
+    version: 'v1',
+    kind: 'CustomResourceDefinition',
+    resource: 'customresourcedefinitions',
+    namespaced: false,
+    shortNames: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    subresources: [STATUS],
+    generationFields: ['spec'],
+    columns: columns.customResourceDefinition,
+  },
+  {
     group: 'apps',
     version: 'v1',
     kind: 'Deployment',

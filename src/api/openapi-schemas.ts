@@ -36,9 +36,11 @@ const SCALARS: Record<string, Schema> = {
 /** Everything the kinds, their lists and subresources are made of, by full name, sorted. */
 export function schemasOf(kinds: readonly Kind[], describe: Describe): Record<string, Schema> {
   const schemas: Record<string, Schema> = {};
+  for (const kind of kinds) Object.assign(schemas, kind.custom?.openApi());
   const queue = kinds.flatMap((kind) => [
-    kind.typeName,
-    `${kind.typeName}List`,
+    ...(kind.custom === undefined
+      ? [kind.typeName, `${kind.typeName}List`]
+      : [`${META}.ObjectMeta`, `${META}.ListMeta`]),
     ...kind.subresources.flatMap((subresource) => subresource.typeName ?? []),
   ]);
   queue.push(`${META}.Status`, `${META}.DeleteOptions`, `${META}.Patch`);
@@ -90,6 +92,7 @@ function groupVersionKinds(typeName: string): Schema[] {
 
 const API_VERSIONS: readonly string[] = [
   'v1',
+  'apiextensions.k8s.io/v1',
   'apps/v1',
   'autoscaling/v1',
   'policy/v1',

@@ -79,6 +79,7 @@ function rulesOf(kind: Kind): Rules<KubeObject> {
 export function validateCreate(kind: Kind, object: KubeObject): StatusCause[] {
   const causes = new Causes();
   validateMetadata(causes, kind, object.metadata ?? {});
+  kind.custom?.validate(causes, object, undefined);
   rulesOf(kind).create?.(causes, object);
   return causes.list;
 }
@@ -91,6 +92,10 @@ export function validateUpdate(kind: Kind, updated: KubeObject, current: KubeObj
   const causes = new Causes();
   validateMetadata(causes, kind, updated.metadata ?? {});
   validateMetadataUpdate(causes, updated.metadata ?? {}, current.metadata ?? {});
+  if (kind.custom !== undefined) {
+    kind.custom.validate(causes, updated, current);
+    return causes.list;
+  }
   if (subresource === '' || subresource === 'scale') {
     const { create, update } = rulesOf(kind);
     create?.(causes, updated);

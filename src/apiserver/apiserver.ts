@@ -5,7 +5,6 @@
  * Read next: route.ts (the path grammar), resources.ts (verbs), list-answer.ts, watch-answer.ts, status.ts.
  */
 import { ApiError } from '#src/api/api-error.ts';
-import { findKind } from '#src/api/kinds.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { Http, HttpRequest, HttpResponse, HttpServeOptions, HttpServer, HttpUpgrade } from '#src/ports/http.ts';
 import type { Log } from '#src/ports/log.ts';
@@ -44,7 +43,7 @@ export interface ApiServerOptions {
   registry: Registry;
   /** To the nodes' kubelets: logs and exec. */
   streams?: Peers;
-  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock'>;
+  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock' | 'kinds'>;
   readinessChecks?: HealthCheck[];
   livenessChecks?: HealthCheck[];
   extraRoutes?: ExtraRoutes;
@@ -75,6 +74,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     paths: createPaths({
       ...options.config,
       clock: options.clock,
+      kinds: () => options.registry.kinds.all(),
       readinessChecks: options.readinessChecks ?? [],
       livenessChecks: options.livenessChecks ?? [],
     }),
@@ -171,7 +171,7 @@ async function serveUpgrade(state: ServerState, upgrade: HttpUpgrade): Promise<v
     const target = parseTarget(upgrade.request.url);
     const { route, query } = target;
     const identity = identify(upgrade.request, target);
-    const kind = route.type === 'resource' ? findKind(route) : undefined;
+    const kind = route.type === 'resource' ? options.registry.kinds.find(route) : undefined;
     const isExec =
       route.type === 'resource' &&
       kind?.resource === 'pods' &&
@@ -207,7 +207,7 @@ async function dispatch(state: ServerState, exchange: Exchange, target: Target):
   if (route.type === 'resource') {
     const verbs = options.registry.verbsFor(exchange.identity);
     await handleResource(
-      { clock: options.clock, verbs, streams: options.streams, frames: state.frames },
+      { clock: options.clock, verbs, kinds: options.registry.kinds, streams: options.streams, frames: state.frames },
       exchange,
       route,
     );

@@ -1,9 +1,10 @@
 /** Requests about resources: method and path to verb, body to object, answer to bytes. */
 import { ApiError } from '#src/api/api-error.ts';
-import { findKind, type Kind, type Subresource, type Verb } from '#src/api/kinds.ts';
+import type { Kind, Subresource, Verb } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import type { Binding, Eviction } from './bodies.ts';
 import type { Clock } from '#src/ports/clock.ts';
+import type { ServedKinds } from '#src/registry/kinds.ts';
 import type { PatchType } from '#src/registry/client.ts';
 import type { WriteAnswer } from '#src/registry/commit.ts';
 import { badRequest, methodNotAllowed } from '#src/registry/refusals.ts';
@@ -24,12 +25,15 @@ import { sendWatch, type FrameCache } from './watch-answer.ts';
 export interface ResourceContext {
   clock: Clock;
   verbs: Verbs;
+  kinds: ServedKinds;
   /** Absent in tests and on nodes without kubelets to reach. */
   streams: Peers | undefined;
   frames: FrameCache;
 }
 
 const ALL_PATCHES: readonly PatchType[] = ['json', 'merge', 'strategic', 'apply'];
+/** Custom resources have no merge keys to go by. */
+const CUSTOM_PATCHES: readonly PatchType[] = ['json', 'merge', 'apply'];
 /** Kubernetes closes watches after 30 to 60 minutes when the client names no time. */
 const WATCH_TIMEOUT_SECONDS_DEFAULT = 1800;
 
@@ -55,8 +59,9 @@ export async function handleResource(
   exchange: Exchange,
   route: ResourceRoute,
 ): Promise<void> {
-  const kind = findKind(route);
+  const kind = await context.kinds.lookup(route);
   if (kind === undefined || !fitsScope(kind, route)) throw notFoundPath();
+  for (const warning of kind.custom?.warnings ?? []) exchange.warn(warning);
   const call: Call = { ...context, exchange, route, kind };
   if (route.subresource !== undefined) await handleSubresource(call, route.subresource);
   else if (route.name !== undefined) await handleNamed(call);
@@ -183,7 +188,7 @@ async function answerUpdate(call: Call, place: Place): Promise<void> {
 async function answerPatch(call: Call, place: Place): Promise<void> {
   const { exchange, kind, verbs } = call;
   const options = writeOptions(exchange.query, 'PatchOptions');
-  const patch = await readPatchBody(exchange.request, ALL_PATCHES);
+  const patch = await readPatchBody(exchange.request, kind.custom === undefined ? ALL_PATCHES : CUSTOM_PATCHES);
   const answer = await verbs.patch(kind, place, { ...patch, fieldValidation: options.fieldValidation }, options);
   sendWritten(call, answer.outcome === 'created' ? 201 : 200, answer, []);
 }

@@ -14,6 +14,7 @@ import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import { judgeDefinition, requireOpenDefinition } from './definitions.ts';
 import { objectKey } from './keys.ts';
 import { isNamespaceKind, openMarker, prepareNamespace, requireOpenNamespace } from './namespaces.ts';
 import type { NamedObject } from './raw.ts';
@@ -38,6 +39,7 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
   return (view) => {
     const object = prepare(core, view, request);
     const { kind } = request;
+    requireOpenDefinition(kind);
     const name = object.metadata.name ?? '';
     const conditions: Condition[] = [];
     if (kind.namespaced) {
@@ -45,7 +47,7 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     }
     applyDefaults(kind, object);
     admitCreate({ core, view, kind, identity: request.identity }, object);
-    const causes = validateCreate(kind, object);
+    const causes = [...validateCreate(kind, object), ...judgeDefinition({ core, view, kind }, object, undefined)];
     if (causes.length > 0) throw invalid(kind, name, causes);
     object.metadata.managedFields = request.applied
       ? (request.object.metadata?.managedFields ?? [])
@@ -102,7 +104,7 @@ function prepare(core: RegistryCore, view: StoreView, request: CreateRequest): N
     name: nameFor(core, view, kind, { sent, namespace }),
     ...(namespace === undefined ? {} : { namespace }),
     uid: core.random.uuid(),
-    ...(kind.generationFields.length > 0 ? { generation: 1 } : {}),
+    ...(kind.generationFields.length > 0 || kind.custom !== undefined ? { generation: 1 } : {}),
     creationTimestamp: formatTime(core.clock.wallMs()),
     ...omit(metadata, ['name', 'generateName', 'uid', 'creationTimestamp']),
   };
@@ -158,7 +160,8 @@ function prepareStatus(kind: Kind, object: NamedObject & { status?: unknown }): 
     return;
   }
   // Nodes register with their status in the same request; mirror and other kinds start empty.
-  if (!kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
+  if (kind.custom !== undefined && kind.hasStatus) delete object.status;
+  if (kind.custom !== undefined || !kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
   const phases: Record<string, string> = {
     pods: 'Pending',
     persistentvolumeclaims: 'Pending',

@@ -12,12 +12,12 @@ import {
 } from '../time.ts';
 import {
   compare,
-  Duration,
+  type Duration,
   INT_MAX,
   INT_MIN,
   kindOf,
   sizeOf,
-  Timestamp,
+  type Timestamp,
   TypeValue,
   Uint,
   UINT_MAX,
@@ -205,10 +205,10 @@ const CONVERSIONS: Definitions = {
   'double(uint): double': ([a]) => Number((a as Uint).value),
   'double(string): double': ([a]) => parseDouble(a as string),
   'string(string): string': ([a]) => a as string,
-  'string(int): string': ([a]) => String(a),
+  'string(int): string': ([a]) => String(a as bigint),
   'string(uint): string': ([a]) => String((a as Uint).value),
   'string(double): string': ([a]) => textOfDouble(a as number),
-  'string(bool): string': ([a]) => String(a),
+  'string(bool): string': ([a]) => String(a as boolean),
   'string(bytes): string': ([a], context) => {
     context.charge(Math.ceil(0.1 * (a as Uint8Array).length));
     return utf8(a as Uint8Array);

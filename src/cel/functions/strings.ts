@@ -3,7 +3,7 @@ import { CelFailure } from '../failure.ts';
 import { formatText } from '../format.ts';
 import { count, type CallContext, type Definitions } from '../library.ts';
 import { matchesPattern } from '../patterns.ts';
-import { CelMap, type CelValue } from '../values.ts';
+import type { CelMap, CelValue } from '../values.ts';
 
 /** Text made by one call; a join or a replacement may not multiply without end. */
 const RESULT_LENGTH_MAX = 8 * 1024 * 1024;
@@ -85,13 +85,12 @@ function replace(text: string, [from, to]: [string, string], limit: number): str
 }
 
 function join(items: readonly CelValue[], separator: string): string {
-  let length = 0;
-  for (const item of items) {
+  const texts = items.map((item) => {
     if (typeof item !== 'string') throw new CelFailure('no such overload: join needs strings');
-    length += item.length + separator.length;
-  }
-  checkLength(length);
-  return items.join(separator);
+    return item;
+  });
+  checkLength(texts.reduce((length, item) => length + item.length + separator.length, 0));
+  return texts.join(separator);
 }
 
 /** Only ASCII letters change, as the names of the functions say. */
