@@ -179,6 +179,18 @@ const FIRST_ROWS: readonly KindRow[] = [
     columns: columns.service,
   },
   {
+    group: 'apiextensions.k8s.io',
+    version: 'v1',
+    kind: 'CustomResourceDefinition',
+    resource: 'customresourcedefinitions',
+    namespaced: false,
+    shortNames: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    subresources: [STATUS],
+    generationFields: ['spec'],
+    columns: columns.customResourceDefinition,
+  },
+  {
     group: 'apps',
     version: 'v1',
     kind: 'Deployment',

@@ -44,7 +44,7 @@ export interface ApiServerOptions {
   registry: Registry;
   /** To the nodes' kubelets: logs and exec. */
   streams?: Peers;
-  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock'>;
+  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock' | 'kinds'>;
   readinessChecks?: HealthCheck[];
   livenessChecks?: HealthCheck[];
   extraRoutes?: ExtraRoutes;
@@ -75,6 +75,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     paths: createPaths({
       ...options.config,
       clock: options.clock,
+      kinds: () => options.registry.kinds.all(),
       readinessChecks: options.readinessChecks ?? [],
       livenessChecks: options.livenessChecks ?? [],
     }),
@@ -208,7 +209,14 @@ async function dispatch(state: ServerState, exchange: Exchange, target: Target):
   if (route.type === 'resource') {
     const verbs = options.registry.verbsFor(exchange.identity);
     await handleResource(
-      { clock: options.clock, verbs, own: ownVerbs(options), streams: options.streams, frames: state.frames },
+      {
+        clock: options.clock,
+        verbs,
+        own: ownVerbs(options),
+        kinds: options.registry.kinds,
+        streams: options.streams,
+        frames: state.frames,
+      },
       exchange,
       route,
     );

@@ -12,6 +12,7 @@ const WARNING_CHARACTERS_MAX = 512;
 export type ResponseHeaders = Record<string, string | string[]>;
 
 export class Exchange {
+  readonly #warnings: string[] = [];
   readonly request: HttpRequest;
   readonly response: HttpResponse;
   readonly query: URLSearchParams;
@@ -44,8 +45,20 @@ export class Exchange {
     return true;
   }
 
+  /** Shown with the answer whatever it is: of a deprecated version. Before it is sent. */
+  warn(warning: string): void {
+    this.#warnings.push(warning);
+  }
+
   sendBytes(status: number, contentType: string, body: Uint8Array, headers: ResponseHeaders = {}): void {
-    if (!this.head(status, { 'content-type': contentType, 'content-length': String(body.length), ...headers })) return;
+    const length = String(body.length);
+    const all = {
+      ...warningHeaders(this.#warnings),
+      'content-type': contentType,
+      'content-length': length,
+      ...headers,
+    };
+    if (!this.head(status, all)) return;
     this.response.end(body);
   }
 
@@ -60,7 +73,7 @@ export class Exchange {
   ): void {
     const body = utf8(`${JSON.stringify(value)}\n`);
     this.sendBytes(status, extra.contentType ?? 'application/json', body, {
-      ...warningHeaders(extra.warnings ?? []),
+      ...warningHeaders([...this.#warnings, ...(extra.warnings ?? [])]),
       ...extra.headers,
     });
   }

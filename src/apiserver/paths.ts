@@ -1,6 +1,7 @@
 /** Everything that is not a resource: discovery, OpenAPI, version, health. */
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '#src/api/discovery.ts';
-import { openApiV3, openApiV3Paths, type Describe } from '#src/api/openapi.ts';
+import { openApiV3, openApiV3Paths, pathOf, type Describe } from '#src/api/openapi.ts';
+import type { Kind } from '#src/api/kinds.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import { utf8 } from '#src/registry/bytes.ts';
 import type { Exchange } from './exchange.ts';
@@ -32,6 +33,8 @@ export interface PathSettings {
   version: VersionInfo;
   /** `host:port` shown by `/api`. */
   serverAddress: string;
+  /** What is served now; the same array as long as nothing changed. */
+  kinds(): readonly Kind[];
   /** Without them the process is alive as long as it answers. */
   livenessChecks: HealthCheck[];
   readinessChecks: HealthCheck[];
@@ -47,15 +50,17 @@ interface CachedDocument {
 }
 
 export function createPaths(settings: PathSettings): PathHandler {
-  // Documents depend on the served kinds and texts only, which do not change while we run.
-  const documents = new Map<string, CachedDocument>();
+  // Documents depend on the served kinds and texts only. Those of a path are kept until its kinds change.
+  const documents = new Map<string, CachedDocument & { kinds: readonly Kind[] }>();
   const documentOf = (path: string): CachedDocument | undefined => {
+    const kinds = settings.kinds().filter((kind) => pathOf(kind.group, kind.version) === path);
     const known = documents.get(path);
-    if (known !== undefined) return known;
-    const document = openApiV3(path, settings.describe);
+    if (known?.kinds.length === kinds.length && known.kinds.every((kind, i) => kind === kinds[i])) return known;
+    documents.delete(path);
+    const document = openApiV3(path, settings.describe, kinds);
     if (document === undefined) return undefined;
     const bytes = utf8(JSON.stringify(document));
-    const made = { bytes, hash: hashOf(bytes) };
+    const made = { bytes, hash: hashOf(bytes), kinds };
     documents.set(path, made);
     return made;
   };
@@ -63,15 +68,16 @@ export function createPaths(settings: PathSettings): PathHandler {
   return async (exchange, path) => {
     const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
     if (trimmed === '/version') exchange.sendJson(200, settings.version);
-    else if (trimmed === '/') exchange.sendJson(200, { paths: rootPaths() });
+    else if (trimmed === '/') exchange.sendJson(200, { paths: rootPaths(settings.kinds()) });
     else if (/^\/(?:healthz|livez|readyz)(?:\/|$)/.test(trimmed)) sendHealth(exchange, settings, trimmed);
     else if (trimmed === '/api' || trimmed === '/apis')
       sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
-    else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/')) return sendGroup(exchange, trimmed);
+    else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/'))
+      return sendGroup(exchange, trimmed, settings.kinds());
     else if (trimmed === '/openapi/v2') {
       const { bytes, hash, contentType } = await swagger(exchange.request.headers['accept']);
       sendTagged(exchange, { bytes, hash: hashOf(utf8(hash + contentType)) }, contentType, { vary: 'Accept' });
-    } else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings.clock, documentOf);
+    } else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings, documentOf);
     else if (trimmed.startsWith('/openapi/v3/'))
       return sendOpenApi(exchange, documentOf(trimmed.slice('/openapi/v3/'.length)));
     else return false;
@@ -79,7 +85,7 @@ export function createPaths(settings: PathSettings): PathHandler {
   };
 }
 
-function rootPaths(): string[] {
+function rootPaths(kinds: readonly Kind[]): string[] {
   return [
     '/api',
     '/apis',
@@ -89,30 +95,30 @@ function rootPaths(): string[] {
     '/openapi/v3',
     '/readyz',
     '/version',
-    ...openApiV3Paths().map((path) => `/${path}`),
+    ...openApiV3Paths(kinds).map((path) => `/${path}`),
   ].sort();
 }
 
 function sendDiscovery(exchange: Exchange, settings: PathSettings, root: 'api' | 'apis'): void {
   const presentation = presentationOf(exchange.request.headers['accept'], ['discovery']);
   if (presentation.form !== 'discovery') {
-    exchange.sendJson(200, root === 'api' ? apiVersions(settings.serverAddress) : apiGroupList());
+    exchange.sendJson(200, root === 'api' ? apiVersions(settings.serverAddress) : apiGroupList(settings.kinds()));
     return;
   }
-  const bytes = utf8(JSON.stringify(aggregatedDiscovery(root, presentation.version)));
+  const bytes = utf8(JSON.stringify(aggregatedDiscovery(root, presentation.version, settings.kinds())));
   // The answer's type must name the version, or kubectl 1.27 reads nothing from it.
   const contentType = `application/json;g=apidiscovery.k8s.io;v=${presentation.version};as=APIGroupDiscoveryList`;
   sendTagged(exchange, { bytes, hash: hashOf(bytes) }, contentType, { vary: 'Accept' });
 }
 
-function sendGroup(exchange: Exchange, path: string): boolean {
+function sendGroup(exchange: Exchange, path: string, kinds: readonly Kind[]): boolean {
   const parts = path.split('/').slice(1);
   const found =
     parts[0] === 'api'
       ? parts.length === 2 && apiResourceList('', parts[1] ?? '')
       : parts.length === 2
-        ? apiGroup(parts[1] ?? '')
-        : parts.length === 3 && apiResourceList(parts[1] ?? '', parts[2] ?? '');
+        ? apiGroup(parts[1] ?? '', kinds)
+        : parts.length === 3 && apiResourceList(parts[1] ?? '', parts[2] ?? '', kinds);
   if (found === undefined || found === false) return false;
   exchange.sendJson(200, found);
   return true;
@@ -120,14 +126,14 @@ function sendGroup(exchange: Exchange, path: string): boolean {
 
 async function sendOpenApiIndex(
   exchange: Exchange,
-  clock: Clock,
+  settings: PathSettings,
   documentOf: (path: string) => CachedDocument | undefined,
 ): Promise<void> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
-  for (const path of openApiV3Paths()) {
+  for (const path of openApiV3Paths(settings.kinds())) {
     paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${documentOf(path)?.hash ?? ''}` };
     // The first time each hash costs its whole document.
-    await new Promise<void>((resolve) => clock.soon(resolve));
+    await new Promise<void>((resolve) => settings.clock.soon(resolve));
   }
   exchange.sendJson(200, { paths });
 }

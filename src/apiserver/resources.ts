@@ -5,6 +5,7 @@ import type { KubeObject } from '#src/api/object.ts';
 import { scale as scaleTable } from '#src/api/tables/autoscaling.ts';
 import type { Binding, Eviction } from './bodies.ts';
 import type { Clock } from '#src/ports/clock.ts';
+import type { ServedKinds } from '#src/registry/kinds.ts';
 import type { PatchType } from '#src/registry/client.ts';
 import type { WriteAnswer } from '#src/registry/commit.ts';
 import { badRequest, methodNotAllowed } from '#src/registry/refusals.ts';
@@ -28,12 +29,15 @@ export interface ResourceContext {
   verbs: Verbs;
   /** The server's own, for what a stream needs to know and the client may not read. */
   own: Verbs;
+  kinds: ServedKinds;
   /** Absent in tests and on nodes without kubelets to reach. */
   streams: Peers | undefined;
   frames: FrameCache;
 }
 
 const ALL_PATCHES: readonly PatchType[] = ['json', 'merge', 'strategic', 'apply'];
+/** Custom resources have no merge keys to go by. */
+const CUSTOM_PATCHES: readonly PatchType[] = ['json', 'merge', 'apply'];
 /** Kubernetes closes watches after 30 to 60 minutes when the client names no time. */
 const WATCH_TIMEOUT_SECONDS_DEFAULT = 1800;
 
@@ -60,8 +64,9 @@ export async function handleResource(
   exchange: Exchange,
   route: ResourceRoute,
 ): Promise<void> {
-  const kind = findKind(route);
+  const kind = await context.kinds.lookup(route);
   if (kind === undefined || !fitsScope(kind, route)) throw notFoundPath();
+  for (const warning of kind.custom?.warnings ?? []) exchange.warn(warning);
   const call: Call = { ...context, exchange, route, kind };
   if (route.subresource !== undefined) await handleSubresource(call, route.subresource);
   else if (route.name !== undefined) await handleNamed(call);
@@ -205,7 +210,7 @@ async function answerUpdate(call: Call, place: Place): Promise<void> {
 async function answerPatch(call: Call, place: Place): Promise<void> {
   const { exchange, kind, verbs } = call;
   const options = writeOptions(exchange.query, 'PatchOptions');
-  const patch = await readPatchBody(exchange.request, ALL_PATCHES);
+  const patch = await readPatchBody(exchange.request, kind.custom === undefined ? ALL_PATCHES : CUSTOM_PATCHES);
   const answer = await verbs.patch(kind, place, { ...patch, fieldValidation: options.fieldValidation }, options);
   sendWritten(call, answer.outcome === 'created' ? 201 : 200, answer, []);
 }

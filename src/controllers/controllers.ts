@@ -15,6 +15,7 @@ import type { ActorHost, ActorView } from './actor-host.ts';
 import { DEFAULT_CONFIG, type ControllerConfig } from './config.ts';
 import type { ControllerContext } from './context.ts';
 import { hostDeployments } from './deployment.ts';
+import { cleanUpDefinitions } from './definitions.ts';
 import { collectGarbage } from './garbage-collector.ts';
 import { createInformers } from './informers.ts';
 import { hostNamespaces } from './namespace.ts';
@@ -91,7 +92,13 @@ export function createControllers(setup: ControllersSetup): Controllers {
     { host: hostNamespaces(context), keys: () => informers.namespaces.list().map(objectKey) },
   ];
   const furniture = furnishNamespaces(context);
-  const duties: Duties[] = [collectGarbage(context), furniture, expireEvents(context), collectOrphanedPods(context)];
+  const duties: Duties[] = [
+    cleanUpDefinitions(context),
+    collectGarbage(context),
+    furniture,
+    expireEvents(context),
+    collectOrphanedPods(context),
+  ];
   let office: Timer | undefined;
   let run = 0;
 

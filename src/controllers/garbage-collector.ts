@@ -5,9 +5,9 @@
  * After kubernetes/pkg/controller/garbagecollector, 1.36.
  */
 import { isApiError } from '#src/api/api-error.ts';
-import { kindOf, type Kind } from '#src/api/kinds.ts';
+import type { Kind } from '#src/api/kinds.ts';
 import type { KubeObject, OwnerReference } from '#src/api/object.ts';
-import { objectKey } from '#src/registry/informer.ts';
+import { objectKey, type Informer } from '#src/registry/informer.ts';
 import { isFenced } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
 import type { Duties } from './controllers.ts';
@@ -95,7 +95,9 @@ export function collectGarbage(context: ControllerContext): Duties {
       return deletionTimestamp !== undefined && finalizers.includes(FOREGROUND) ? 'waiting' : 'solid';
     }
     if (absent.has(reference.uid)) return 'absent';
-    const kind = kindOf(reference.apiVersion, reference.kind);
+    const kind = client
+      .kinds()
+      .find(({ apiVersion, kind: name }) => apiVersion === reference.apiVersion && name === reference.kind);
     // A kind that is not served: nobody can say that its object is gone.
     if (kind === undefined) return 'solid';
     const namespace = kind.namespaced ? entry.object.metadata?.namespace : undefined;
@@ -160,7 +162,7 @@ export function collectGarbage(context: ControllerContext): Duties {
     }
   };
 
-  for (const { kind, informer } of informers.collected) {
+  const follow = (kind: Kind, informer: Informer<KubeObject>) => {
     informer.onChange((type, object, previous) => {
       const uid = object.metadata?.uid ?? '';
       for (const owner of previous?.metadata?.ownerReferences ?? []) unlink(owner.uid, uid);
@@ -183,13 +185,16 @@ export function collectGarbage(context: ControllerContext): Duties {
       // An owner in the foreground may no longer be blocked by it.
       for (const owner of previous?.metadata?.ownerReferences ?? []) queue.add(owner.uid);
     });
-  }
+  };
 
   const unlink = (owner: string, dependent: string) => {
     const those = dependents.get(owner);
     those?.delete(dependent);
     if (those?.size === 0) dependents.delete(owner);
   };
+
+  for (const { kind, informer } of informers.collected) follow(kind, informer);
+  informers.custom.follow(follow);
 
   return {
     start(newTerm) {

@@ -6,12 +6,13 @@ import {
   type NamespaceIntent,
   type Sweep,
 } from '#actors/namespace/namespace.ts';
-import { KINDS } from '#src/api/kinds.ts';
+import type { Kind } from '#src/api/kinds.ts';
 import type { Namespace } from '#src/api/objects.ts';
 import type { BatchWrite } from '#src/registry/client.ts';
 import { unreachable } from '#src/std/assert.ts';
 import { createActorHost, type ActorHost, type Duty } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
+import { oncePerStorage } from './custom-informers.ts';
 import { NAMESPACE } from './informers.ts';
 import { NAMESPACES, resourceName } from './resources.ts';
 
@@ -80,7 +81,7 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
   const sweepContent = async (namespace: string, duty: Duty): Promise<Omit<Sweep, 'ageMs'>> => {
     const remaining: Record<string, number> = {};
     const finalizers: Record<string, number> = {};
-    for (const kind of contentKinds()) {
+    for (const kind of contentKinds(client.kinds())) {
       const list = await client.list(kind, { namespace, limit: SWEEP_OBJECTS_PER_RESOURCE });
       if (list.items.length === 0) continue;
       const writes = list.items
@@ -132,15 +133,10 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
 }
 
 /** Everything in a namespace, once per storage; workloads before Pods, so that nothing is made anew meanwhile. */
-function contentKinds() {
-  const stored = KINDS.filter(
-    (kind) =>
-      kind.namespaced &&
-      kind.verbs.includes('list') &&
-      kind.verbs.includes('delete') &&
-      kind.storedAs.apiVersion === kind.apiVersion &&
-      kind.storedAs.kind === kind.kind,
+function contentKinds(kinds: readonly Kind[]): Kind[] {
+  const stored = kinds.filter(
+    (kind) => kind.namespaced && kind.verbs.includes('list') && kind.verbs.includes('delete'),
   );
   const last = ['pods', 'events'];
-  return stored.toSorted((a, b) => last.indexOf(a.resource) - last.indexOf(b.resource));
+  return oncePerStorage(stored).toSorted((a, b) => last.indexOf(a.resource) - last.indexOf(b.resource));
 }

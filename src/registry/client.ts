@@ -3,6 +3,7 @@
  * (kubelet, controllers, scheduler, proxy, dns, cluster) uses only this (DESIGN §4.3).
  * Every refusal is an ApiError with the fields of a Kubernetes Status.
  */
+import type { Kind } from '#src/api/kinds.ts';
 import type { KubeObject, ObjectList } from '#src/api/object.ts';
 
 /** `system:masters` passes everything; fixed node and controller identities pass; all else is 403 until RBAC exists. */
@@ -77,6 +78,8 @@ export type BatchWrite =
 
 export interface Client {
   readonly identity: Identity;
+  /** The kinds that are served now, custom resources included, by the local state. */
+  kinds(): readonly Kind[];
   get<T extends KubeObject>(
     resource: ResourceRef,
     name: string,

@@ -15,6 +15,7 @@ import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import { judgeDefinition, requireOpenDefinition } from './definitions.ts';
 import { objectKey } from './keys.ts';
 import { isNamespaceKind, openMarker, prepareNamespace, requireOpenNamespace } from './namespaces.ts';
 import type { NamedObject } from './raw.ts';
@@ -40,6 +41,7 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
   return (view) => {
     const object = prepare(core, view, request);
     const { kind } = request;
+    requireOpenDefinition(kind);
     const name = object.metadata.name ?? '';
     const conditions: Condition[] = [];
     if (kind.namespaced) {
@@ -48,7 +50,7 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     applyDefaults(kind, object);
     prepareForCreate(kind, object, { identity: request.identity, nowMs: core.clock.wallMs(), subresource: '' });
     admitCreate({ core, view, kind, identity: request.identity }, object);
-    const causes = validateCreate(kind, object);
+    const causes = [...validateCreate(kind, object), ...judgeDefinition({ core, view, kind }, object, undefined)];
     if (causes.length > 0) throw invalid(kind, name, causes);
     object.metadata.managedFields = request.applied
       ? (request.object.metadata?.managedFields ?? [])
@@ -105,7 +107,7 @@ function prepare(core: RegistryCore, view: StoreView, request: CreateRequest): N
     name: nameFor(core, view, kind, { sent, namespace }),
     ...(namespace === undefined ? {} : { namespace }),
     uid: core.random.uuid(),
-    ...(kind.generationFields.length > 0 ? { generation: 1 } : {}),
+    ...(kind.generationFields.length > 0 || kind.custom !== undefined ? { generation: 1 } : {}),
     creationTimestamp: formatTime(core.clock.wallMs()),
     ...omit(metadata, ['name', 'generateName', 'uid', 'creationTimestamp']),
   };
@@ -161,7 +163,8 @@ function prepareStatus(kind: Kind, object: NamedObject & { status?: unknown }): 
     return;
   }
   // Nodes register with their status in the same request; mirror and other kinds start empty.
-  if (!kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
+  if (kind.custom !== undefined && kind.hasStatus) delete object.status;
+  if (kind.custom !== undefined || !kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
   if (kind.group === '' && kind.resource === 'pods') object.status = { phase: 'Pending' };
   else if (isServiceKind(kind)) object.status = { loadBalancer: {} };
   else if (object.status !== undefined) object.status = {};

@@ -9,6 +9,7 @@ import { assert } from '#src/std/assert.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
 import { inProcessClient } from './in-process-client.ts';
+import { servedKinds, type ServedKinds } from './kinds.ts';
 import { DecodedCache } from './raw.ts';
 import { parseIpv4Range } from './services.ts';
 import { verbsFor, type Verbs } from './verbs.ts';
@@ -25,6 +26,8 @@ export interface Registry {
   /** For the HTTP edge: the same verbs on ready bytes. */
   verbsFor(identity: Identity): Verbs;
   readonly config: Required<RegistryConfig>;
+  /** Fixed kinds and custom resources, by the local state. */
+  readonly kinds: ServedKinds;
 }
 
 export function createRegistry(from: RegistryPorts & { config: RegistryConfig }): Registry {
@@ -46,9 +49,11 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     config,
     decoded: new DecodedCache(),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
+    kinds: servedKinds(from.reader),
   };
   return {
     config,
+    kinds: core.kinds,
     verbsFor: (identity) => verbsFor(core, identity),
     clientFor: (identity): Client => inProcessClient(core, verbsFor(core, identity)),
   };

@@ -10,6 +10,7 @@ import { warningsOf } from '#src/api/warnings.ts';
 import type { Operation, Value } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import { requireOwnBoundPod } from './admission.ts';
+import { judgeDefinition } from './definitions.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
@@ -74,7 +75,10 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
         ? claimAddresses({ core, view, kind }, updated, current)
         : { conditions: [], operations: [] };
     bumpGeneration(kind, updated, current);
-    const causes = validateUpdate(kind, updated, current, request.subresource);
+    const causes = [
+      ...validateUpdate(kind, updated, current, request.subresource),
+      ...judgeDefinition({ core, view, kind }, updated, current),
+    ];
     if (causes.length > 0) throw invalid(kind, name, causes);
     updated.metadata = {
       ...updated.metadata,
@@ -251,9 +255,16 @@ function keepNamespaceFinalizers(updated: NamedObject, current: NamedObject): vo
 function bumpGeneration(kind: Kind, updated: NamedObject, current: NamedObject): void {
   const before = current as unknown as Record<string, unknown>;
   const after = updated as unknown as Record<string, unknown>;
-  if (kind.generationFields.some((field) => !deepEqual(before[field], after[field]))) {
+  if (generationFieldsOf(kind, before, after).some((field) => !deepEqual(before[field], after[field]))) {
     updated.metadata.generation = (current.metadata.generation ?? 0) + 1;
   }
+}
+
+/** Of a custom resource everything counts but the metadata, and the status where that is a subresource. */
+function generationFieldsOf(kind: Kind, before: object, after: object): readonly string[] {
+  if (kind.custom === undefined) return kind.generationFields;
+  const ignored = new Set(['apiVersion', 'kind', 'metadata', ...(kind.hasStatus ? ['status'] : [])]);
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((field) => !ignored.has(field));
 }
 
 /** Deleted, nobody holds it any more, and no grace is left: the update is the removal. */

@@ -13,7 +13,7 @@ import { planApply } from './apply.ts';
 import { planCreate } from './create.ts';
 import { planDelete } from './delete.ts';
 import { planEviction } from './eviction.ts';
-import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
+import { applyPatch, bodyType, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
 import { readList, readObject, type RawList } from './read.ts';
 import { methodNotAllowed } from './refusals.ts';
@@ -99,7 +99,7 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
     },
     async getScale(kind, place) {
       require(kind, 'get', { ...place, subresource: 'scale' });
-      return scaleOf((await readObject(core, kind, place)).object());
+      return scaleOf((await readObject(core, kind, place)).object(), kind);
     },
     async list(kind, options) {
       requireVerb(kind, 'list');
@@ -130,12 +130,12 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
     },
     update: async (kind, place, object, options) => {
       const answer = await commit(core, plannerOf.update(kind, place, object, options), options);
-      return shown(place, answer);
+      return shown(kind, place, answer);
     },
     patch: async (kind, place, patch, options) => {
       require(kind, 'patch', place);
       const answer = await commit(core, planPatch(core, identity, { kind, place, patch, options }), options);
-      return shown(place, answer);
+      return shown(kind, place, answer);
     },
     delete: async (kind, place, options) => await commit(core, plannerOf.delete(kind, place, options), options),
     deleteCollection: async (kind, selection, options) => {
@@ -156,8 +156,8 @@ function requireVerb(kind: Kind, verb: Verb): void {
 }
 
 /** What the client sees of a written scale is the Scale. */
-function shown(place: Place, answer: WriteAnswer): WriteAnswer {
-  return place.subresource === 'scale' ? { ...answer, object: scaleOf(answer.object) } : answer;
+function shown(kind: Kind, place: Place, answer: WriteAnswer): WriteAnswer {
+  return place.subresource === 'scale' ? { ...answer, object: scaleOf(answer.object, kind) } : answer;
 }
 
 function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['require']): PlannerMakers {
@@ -242,10 +242,10 @@ function planPatch(
     fieldManager,
   };
   if (patch.type === 'apply') return planApply(core, base, { patch, force: options.force === true });
-  const typeName = bodyTypeName(kind, subresource);
+  const type = bodyType(kind, subresource);
   const produce: UpdateRequest['produce'] = (current) => {
-    if (subresource !== 'scale') return applyPatch(typeName, current, patch);
-    const patched = applyPatch(typeName, scaleOf(current), patch);
+    if (subresource !== 'scale') return applyPatch(type, current, patch);
+    const patched = applyPatch(type, scaleOf(current, kind), patch);
     return { object: withScale(kind, current, patched.object), warnings: patched.warnings };
   };
   return planUpdate(core, { ...base, produce });

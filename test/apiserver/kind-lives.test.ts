@@ -47,6 +47,15 @@ const EXAMPLES: Record<string, Json> = {
   'v1 Secret': { data: { a: 'AA==' } },
   'v1 ServiceAccount': {},
   'v1 Service': { spec: { ports: [{ port: 80 }] } },
+  'apiextensions.k8s.io/v1 CustomResourceDefinition': {
+    metadata: { name: 'crontabs.stable.example.com' },
+    spec: {
+      group: 'stable.example.com',
+      scope: 'Namespaced',
+      names: { plural: 'crontabs', kind: 'CronTab' },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+  },
   'apps/v1 ControllerRevision': { data: { any: 'thing' }, revision: 1 },
   'apps/v1 DaemonSet': { spec: { selector, template } },
   'apps/v1 Deployment': { spec: { selector, template } },
@@ -203,7 +212,8 @@ for (const kind of KINDS.filter(({ verbs }) => verbs.includes('create') && verbs
     }
     const deleted = await ask({ method: 'DELETE', url: one, body: { propagationPolicy: 'Background' } });
     t.is(deleted.status, 200, deleted.text);
-    // A namespace is emptied first.
-    t.is((await ask({ url: one })).status, kind.kind === 'Namespace' ? 200 : 404);
+    // A namespace is emptied first, and so is a definition.
+    const isEmptied = ['Namespace', 'CustomResourceDefinition'].includes(kind.kind);
+    t.is((await ask({ url: one })).status, isEmptied ? 200 : 404);
   });
 }
