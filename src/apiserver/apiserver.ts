@@ -183,7 +183,12 @@ async function serveInTurn(state: ServerState, exchange: Exchange, target: Targe
   }
 }
 
-async function seated(state: ServerState, exchange: Exchange, info: RequestInfo, timer: Timer | undefined): Promise<Seat> {
+async function seated(
+  state: ServerState,
+  exchange: Exchange,
+  info: RequestInfo,
+  timer: Timer | undefined,
+): Promise<Seat> {
   try {
     const seat = await state.fairness.admit(exchange.identity, info);
     exchange.add(seat.headers);

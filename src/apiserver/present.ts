@@ -27,9 +27,14 @@ export function includeObjectOf(query: URLSearchParams): IncludeObject {
 export function presentationOf(accept: string | undefined, allowed: Presentation['form'][]): Presentation {
   const found = negotiate(accept, allowed);
   if (found !== undefined) return found;
-  throw new ApiError(406, 'NotAcceptable', 'only the following media types are accepted: application/json, application/yaml', {
-    details: {},
-  });
+  throw new ApiError(
+    406,
+    'NotAcceptable',
+    'only the following media types are accepted: application/json, application/yaml',
+    {
+      details: {},
+    },
+  );
 }
 
 export function partialOf(object: KubeObject, version: 'v1' | 'v1beta1'): KubeObject {

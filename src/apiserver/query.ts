@@ -31,9 +31,14 @@ export function durationMsOf(query: URLSearchParams, name: string): number | und
   if (text === undefined) return undefined;
   const isDuration = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h)){1,4}$/.test(text);
   const parts = isDuration ? [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)] : [];
-  const sum = parts.reduce((total, [, value = '', unit = '']) => total + Number(value) * (DURATION_UNITS[unit] ?? 0), 0);
+  const sum = parts.reduce(
+    (total, [, value = '', unit = '']) => total + Number(value) * (DURATION_UNITS[unit] ?? 0),
+    0,
+  );
   if (text === '0' || sum > 0) return sum === 0 ? undefined : sum;
-  throw badRequest(`invalid ${name} specified in the request URL - ${JSON.stringify(text.slice(0, 64))} is not a duration`);
+  throw badRequest(
+    `invalid ${name} specified in the request URL - ${JSON.stringify(text.slice(0, 64))} is not a duration`,
+  );
 }
 
 function textOf(query: URLSearchParams, name: string): string | undefined {

@@ -34,7 +34,13 @@ export function collectGarbage(context: ControllerContext): Duties {
   const absent = new Set<string>();
   let term = 0;
 
-  const queue = createWorkQueue({ name: 'garbage', clock, log, handle: (uid) => handle(uid) });
+  const queue = createWorkQueue({
+    name: 'garbage',
+    clock,
+    log,
+    metrics: context.metrics,
+    handle: (uid) => handle(uid),
+  });
 
   const handle = async (uid: string): Promise<void> => {
     const entry = known.get(uid);

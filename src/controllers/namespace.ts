@@ -121,6 +121,7 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
     clock,
     log: context.log,
     informerFor: informers.of,
+    metrics: context.metrics,
   });
 
   informers.namespaces.onChange((_, namespace) => host.changed(namespace.metadata.name ?? ''));

@@ -67,7 +67,7 @@ export function furnishNamespaces(context: ControllerContext): Duties & { refres
     );
   };
 
-  const queue = createWorkQueue({ name: 'namespace-furniture', clock, log: context.log, handle });
+  const queue = createWorkQueue({ ...context, name: 'namespace-furniture', handle });
   const look = (namespace: string) => {
     if (term > 0) queue.add(namespace);
   };

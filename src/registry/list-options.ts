@@ -28,8 +28,7 @@ export function checkListOptions(options: ListOptions): void {
       causes.push(forbidden(MATCH, 'resourceVersionMatch is forbidden unless resourceVersion is provided'));
     if ((options.continue ?? '') !== '')
       causes.push(forbidden(MATCH, 'resourceVersionMatch is forbidden for continue'));
-    if (match !== 'Exact' && match !== 'NotOlderThan')
-      causes.push(notSupported(match, ['Exact', 'NotOlderThan', '']));
+    if (match !== 'Exact' && match !== 'NotOlderThan') causes.push(notSupported(match, ['Exact', 'NotOlderThan', '']));
     if (match === 'Exact' && revision === '0')
       causes.push(forbidden(MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
   }

@@ -47,13 +47,19 @@ export interface AuditTrail {
 
 export interface Audit {
   /** undefined: this request is not recorded. */
-  begin(request: HttpRequest, who: { identity: Identity; as?: Identity | undefined }, info: RequestInfo): AuditTrail | undefined;
+  begin(
+    request: HttpRequest,
+    who: { identity: Identity; as?: Identity | undefined },
+    info: RequestInfo,
+  ): AuditTrail | undefined;
 }
 
 export function createAudit(setup: AuditOptions & { clock: Clock; metrics: Metrics }): Audit {
   const events = setup.metrics.counter('apiserver_audit_event_total', 'Audit events made');
   const errors = setup.metrics.counter('apiserver_audit_error_total', 'Audit events that were lost', ['plugin']);
-  const levels = setup.metrics.counter('apiserver_audit_level_total', 'Requests by the level they are recorded at', ['level']);
+  const levels = setup.metrics.counter('apiserver_audit_level_total', 'Requests by the level they are recorded at', [
+    'level',
+  ]);
   return {
     begin(request, who, info) {
       const decision = decide(setup.policy, who.identity, info);

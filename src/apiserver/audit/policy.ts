@@ -133,11 +133,16 @@ function parseRule(input: unknown, field: string): AuditRule {
   };
   const paths = parsed.nonResourceURLs;
   if (paths.length > 0 && (parsed.resources.length > 0 || parsed.namespaces.length > 0))
-    fail(`${field}.nonResourceURLs`, paths, 'left out of a rule about resources or namespaces: rules cannot apply to both');
+    fail(
+      `${field}.nonResourceURLs`,
+      paths,
+      'left out of a rule about resources or namespaces: rules cannot apply to both',
+    );
   for (const path of paths) {
     if (path === '*') continue;
     if (!path.startsWith('/')) fail(`${field}.nonResourceURLs`, path, '"*" or a path that begins with "/"');
-    if (path.slice(0, -1).includes('*')) fail(`${field}.nonResourceURLs`, path, 'a path whose only "*" is its last character');
+    if (path.slice(0, -1).includes('*'))
+      fail(`${field}.nonResourceURLs`, path, 'a path whose only "*" is its last character');
   }
   return parsed;
 }
@@ -161,14 +166,14 @@ function resourcesOf(input: unknown, field: string): GroupResources[] {
 
 function stagesOf(input: unknown, field: string): AuditStage[] {
   const stages = textsOf(input, field);
-  for (const stage of stages)
-    if (!STAGES.includes(stage as AuditStage)) fail(field, stage, `of ${STAGES.join(', ')}`);
+  for (const stage of stages) if (!STAGES.includes(stage as AuditStage)) fail(field, stage, `of ${STAGES.join(', ')}`);
   return stages as AuditStage[];
 }
 
 function textsOf(input: unknown, field: string): string[] {
   if (input === undefined || input === null) return [];
-  if (!Array.isArray(input) || input.some((one) => typeof one !== 'string')) return fail(field, input, 'a list of texts');
+  if (!Array.isArray(input) || input.some((one) => typeof one !== 'string'))
+    return fail(field, input, 'a list of texts');
   return input as string[];
 }
 
@@ -184,7 +189,8 @@ function record(value: unknown, field: string): Record<string, unknown> {
 
 function known(value: Record<string, unknown>, field: string, names: readonly string[]): void {
   for (const name of Object.keys(value))
-    if (!names.includes(name)) fail(field === '' ? name : `${field}.${name}`, value[name], `left out; known: ${names.join(', ')}`);
+    if (!names.includes(name))
+      fail(field === '' ? name : `${field}.${name}`, value[name], `left out; known: ${names.join(', ')}`);
 }
 
 function fail(field: string, value: unknown, want: string): never {

@@ -131,14 +131,7 @@ const SCHEMAS: SchemaRow[] = [
     [user('system:kube-controller-manager'), account('kube-system', 'endpoint-controller')],
     [{ verbs: ['get', 'create', 'update'], apiGroups: [''], resources: ['endpoints'], namespaces: ['*'] }],
   ],
-  [
-    'workload-leader-election',
-    200,
-    'leader-election',
-    'ByUser',
-    [group('system:serviceaccounts')],
-    [onLeases()],
-  ],
+  ['workload-leader-election', 200, 'leader-election', 'ByUser', [group('system:serviceaccounts')], [onLeases()]],
   [
     'system-node-high',
     400,
@@ -170,15 +163,7 @@ const SCHEMAS: SchemaRow[] = [
     [EVERYTHING],
     [EVERY_PATH],
   ],
-  [
-    'service-accounts',
-    9000,
-    'workload-low',
-    'ByUser',
-    [group('system:serviceaccounts')],
-    [EVERYTHING],
-    [EVERY_PATH],
-  ],
+  ['service-accounts', 9000, 'workload-low', 'ByUser', [group('system:serviceaccounts')], [EVERYTHING], [EVERY_PATH]],
   ['global-default', 9900, 'global-default', 'ByUser', EVERYBODY, [EVERYTHING], [EVERY_PATH]],
   [CATCH_ALL, 10_000, CATCH_ALL, 'ByUser', EVERYBODY, [EVERYTHING], [EVERY_PATH]],
 ];

@@ -269,7 +269,8 @@ function labelsOf(level: Level, schema: FlowSchema, reason?: string): Record<str
 
 function metersOf(metrics: Metrics, levels: () => LevelView[]): Meters {
   const both = ['priority_level', 'flow_schema'];
-  const gauge = (name: string, help: string) => metrics.gauge(`apiserver_flowcontrol_${name}`, help, ['priority_level']);
+  const gauge = (name: string, help: string) =>
+    metrics.gauge(`apiserver_flowcontrol_${name}`, help, ['priority_level']);
   const executing = gauge('current_executing_seats', 'Seats occupied by requests that are being worked on');
   const waiting = gauge('current_inqueue_requests', 'Requests that wait in the queues of a priority level');
   const nominal = gauge('nominal_limit_seats', 'Seats a priority level has by its shares');
