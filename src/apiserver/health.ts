@@ -68,9 +68,9 @@ function sendAll(exchange: Exchange, settings: HealthSettings, endpoint: string,
   else exchange.sendText(200, 'ok');
 }
 
-function run(settings: HealthSettings, endpoint: string, { name, check }: HealthCheck): string | undefined {
-  const wrong = check();
-  const labels = { name, type: endpoint };
+function run(settings: HealthSettings, endpoint: string, health: HealthCheck): string | undefined {
+  const wrong = health.check();
+  const labels = { name: health.name, type: endpoint };
   settings.metrics
     ?.gauge('kubernetes_healthcheck', '1 while a check passes', ['name', 'type'])
     .set(labels, wrong === undefined ? 1 : 0);

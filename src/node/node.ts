@@ -432,7 +432,7 @@ export function createNode(options: NodeOptions): Node {
     await step('hand over leadership', () => replica.stop({ transfer: true }));
     await step('close the data plane', () => proxy.stop());
     await step('close the API', () => apiServer.stop());
-    if (parts.auditLog !== undefined) await step('close the audit log', parts.auditLog.close);
+    await step('close the audit log', async () => await parts?.auditLog?.close());
     await step('close the links', () => wire.close());
     log.info('stopped', { node: config.name });
   }
