@@ -11,6 +11,7 @@ import type { Random } from '#src/ports/random.ts';
 import type { Client } from '#src/registry/client.ts';
 import { createEventRecorder, type EventRecorder } from '#src/registry/event-recorder.ts';
 import { objectKey } from '#src/registry/informer.ts';
+import type { Metrics } from '#src/std/metrics.ts';
 import type { ActorHost, ActorView } from './actor-host.ts';
 import { DEFAULT_CONFIG, type ControllerConfig } from './config.ts';
 import type { ControllerContext } from './context.ts';
@@ -41,6 +42,7 @@ export interface ControllersSetup {
   log: Log;
   random: Random;
   config?: Partial<ControllerConfig>;
+  metrics?: Metrics | undefined;
 }
 
 export interface Controllers {
@@ -76,6 +78,7 @@ export function createControllers(setup: ControllersSetup): Controllers {
     log,
     random,
     config,
+    metrics: setup.metrics,
     informers,
     writer: createWriter(client),
     recorder(component) {

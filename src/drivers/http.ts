@@ -14,6 +14,7 @@ import {
 import { request as httpsRequest } from 'node:https';
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { constants, createGzip, type Gzip } from 'node:zlib';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type {
   Http,
@@ -133,11 +134,20 @@ function requestOf(request: AnyRequest): HttpRequest {
 /** Hop-by-hop headers do not exist in HTTP/2 (RFC 9113 §8.2.2). */
 const HTTP1_ONLY = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
 
-function responseOf(raw: AnyResponse, isHttp2: boolean): HttpResponse {
+/** The header names it, and not with quality 0 (RFC 9110 §12.5.3). */
+function acceptsGzip(request: AnyRequest): boolean {
+  const accepted = String(request.headers['accept-encoding'] ?? '');
+  return accepted.split(',').some((one) => /^\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$)[\d.]+\s*)?$/i.test(one));
+}
+
+function responseOf(request: AnyRequest, raw: AnyResponse, isHttp2: boolean): HttpResponse {
   let closed = false;
+  /** Fastest level, in the thread pool: what it saves is the network, not our loop. */
+  let gzip: Gzip | undefined;
   const closers: (() => void)[] = [];
   (raw as ServerResponse).once('close', () => {
     closed = true;
+    gzip?.destroy();
     for (const handle of closers.splice(0)) handle();
   });
   // A broken pipe: 'close' follows and tells who waits.
@@ -147,36 +157,47 @@ function responseOf(raw: AnyResponse, isHttp2: boolean): HttpResponse {
     get closed() {
       return gone();
     },
-    head(status, headers) {
+    head(status, headers, options) {
       if (gone() || raw.headersSent) return;
-      const kept = isHttp2
-        ? Object.fromEntries(Object.entries(headers).filter(([name]) => !HTTP1_ONLY.has(name.toLowerCase())))
-        : headers;
+      const compressed = options?.compress === true && request.method !== 'HEAD' && acceptsGzip(request);
+      const left = isHttp2 ? HTTP1_ONLY : new Set<string>();
+      const kept: Record<string, string | string[]> = Object.fromEntries(
+        Object.entries(headers).filter(([name]) => !left.has(name) && !(compressed && name === 'content-length')),
+      );
+      if (compressed) {
+        kept['content-encoding'] = 'gzip';
+        kept['vary'] = 'Accept-Encoding';
+        gzip = createGzip({ level: constants.Z_BEST_SPEED });
+        gzip.on('error', () => raw.destroy());
+        gzip.pipe(raw as ServerResponse);
+      }
       (raw as ServerResponse).writeHead(status, kept);
       // A watch sends its head long before its first event.
       if ('flushHeaders' in raw) raw.flushHeaders();
     },
     write(chunk) {
       if (gone()) return true;
-      const took = (raw as ServerResponse).write(chunk);
-      return took || raw.writableLength < HIGH_WATER_BYTES;
+      const took = gzip ? gzip.write(chunk) : (raw as ServerResponse).write(chunk);
+      return took || (gzip ?? raw).writableLength < HIGH_WATER_BYTES;
     },
     drained() {
-      if (gone() || raw.writableLength < HIGH_WATER_BYTES) return Promise.resolve();
+      if (gone() || (gzip ?? raw).writableLength < HIGH_WATER_BYTES) return Promise.resolve();
+      const source: EventEmitter = gzip ?? raw;
       return new Promise((resolve) => {
         const done = (): void => {
-          raw.off('drain', done);
+          source.off('drain', done);
           raw.off('close', done);
           resolve();
         };
-        raw.on('drain', done);
+        source.on('drain', done);
         raw.on('close', done);
       });
     },
-    bufferedBytes: () => raw.writableLength,
+    bufferedBytes: () => raw.writableLength + (gzip?.writableLength ?? 0),
     end(chunk) {
       if (gone()) return;
-      if (chunk) (raw as ServerResponse).end(chunk);
+      if (gzip) gzip.end(chunk);
+      else if (chunk) (raw as ServerResponse).end(chunk);
       else raw.end();
     },
     abort() {
@@ -335,7 +356,7 @@ async function serve(options: HttpServeOptions): Promise<HttpServer> {
     response.once('close', () => active.delete(response));
     // A long watch is not idle, whatever the connection's timer says.
     response.setTimeout(0);
-    options.handle(requestOf(request), responseOf(response, isHttp2));
+    options.handle(requestOf(request), responseOf(request, response, isHttp2));
   });
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const upgrade = upgradeOf(sockets, request, socket, head);

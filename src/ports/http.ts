@@ -25,8 +25,11 @@ export interface HttpRequest {
 }
 
 export interface HttpResponse {
-  /** Once, before `write`. A header value may be repeated through an array. */
-  head(status: number, headers: Record<string, string | string[]>): void;
+  /**
+   * Once, before `write`. A header value may be repeated through an array. `compress`: the driver may send the body
+   * as gzip when the client accepts it; `content-length` is then left out.
+   */
+  head(status: number, headers: Record<string, string | string[]>, options?: { compress?: boolean }): void;
   /** False when the client is slow: await `drained` before more. */
   write(chunk: Uint8Array): boolean;
   drained(): Promise<void>;

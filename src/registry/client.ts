@@ -30,11 +30,12 @@ export interface ListOptions {
   continue?: string;
   resourceVersion?: string;
   resourceVersionMatch?: string;
+  /** Of watches; a list that carries it is refused. */
+  sendInitialEvents?: boolean;
 }
 
 export interface WatchOptions extends ListOptions {
   allowBookmarks?: boolean;
-  sendInitialEvents?: boolean;
   timeoutSeconds?: number;
 }
 

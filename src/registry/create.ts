@@ -19,7 +19,7 @@ import { judgeDefinition, requireOpenDefinition } from './definitions.ts';
 import { objectKey } from './keys.ts';
 import { isNamespaceKind, openMarker, prepareNamespace, requireOpenNamespace } from './namespaces.ts';
 import type { NamedObject } from './raw.ts';
-import { alreadyExists, badRequest } from './refusals.ts';
+import { alreadyExists, badRequest, generatedNameTaken } from './refusals.ts';
 import { claimAddresses, isServiceKind } from './services.ts';
 import { prepareForCreate } from './strategy.ts';
 import { writerOf } from './writer.ts';
@@ -55,18 +55,19 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     object.metadata.managedFields = request.applied
       ? (request.object.metadata?.managedFields ?? [])
       : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
-    return planOf(core, { view, kind, object, conditions });
+    const isGenerated = (request.object.metadata?.name ?? '') === '';
+    return planOf(core, { view, kind, object, conditions, isGenerated });
   };
 }
 
 function planOf(
   core: RegistryCore,
-  at: { view: StoreView; kind: Kind; object: NamedObject; conditions: Condition[] },
+  at: { view: StoreView; kind: Kind; object: NamedObject; conditions: Condition[]; isGenerated: boolean },
 ): Plan {
   const { view, kind, object } = at;
   const name = object.metadata.name ?? '';
   const key = objectKey(kind, object.metadata.namespace, name);
-  if (view.get(key) !== undefined) throw alreadyExists(kind, name);
+  if (view.get(key) !== undefined) throw at.isGenerated ? generatedNameTaken(kind, name) : alreadyExists(kind, name);
   const claims = isServiceKind(kind) ? claimAddresses({ core, view, kind }, object, undefined) : undefined;
   const put: Operation = { type: 'put', key, ...splitAroundRevision(convertToStored(kind, object)) };
   const marker = isNamespaceKind(kind) ? [openMarker(name)] : [];
