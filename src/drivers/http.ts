@@ -3,7 +3,7 @@
  * Owns: TLS, header and body limits, WebSocket handshakes (ws).
  * A client certificate is asked for and optional: one that does not verify counts as none.
  */
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import {
   createSecureServer,
@@ -225,13 +225,20 @@ function webSocketOf(socket: WebSocket): HttpWebSocket {
 }
 
 function rawStreamOf(socket: Socket): RawStream {
+  // One listener for all who wait: the streams of a connection may be many.
+  const waiting: (() => void)[] = [];
+  const wake = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
   socket.on('error', () => socket.destroy());
+  socket.on('drain', wake);
+  socket.on('close', wake);
   return {
-    write: (chunk) => (socket.destroyed ? true : socket.write(chunk)),
+    write: (chunk) => (socket.destroyed || socket.writableEnded ? true : socket.write(chunk)),
     drained: () =>
       socket.destroyed || !socket.writableNeedDrain
         ? Promise.resolve()
-        : Promise.race([once(socket, 'drain'), once(socket, 'close')]).then(() => undefined),
+        : new Promise((resolve) => waiting.push(resolve)),
     onData: (handle) => socket.on('data', handle),
     onEnd: (handle) => socket.on('end', handle),
     onClose: (handle) => socket.on('close', handle),
