@@ -90,7 +90,7 @@ test('discovery: aggregated in both versions, and the plain documents', (t) => {
     ['apiextensions.k8s.io', 'apps', 'events.k8s.io', 'coordination.k8s.io', 'discovery.k8s.io'],
   );
   t.like(apiVersions('10.0.0.1:6443'), { kind: 'APIVersions', versions: ['v1'] });
-  t.is((apiGroupList()['groups'] as unknown[]).length, 4);
+  t.is((apiGroupList()['groups'] as unknown[]).length, 5);
   t.like(apiGroup('apps'), { name: 'apps', preferredVersion: { groupVersion: 'apps/v1', version: 'v1' } });
   t.is(apiGroup('nope'), undefined);
   const resources = (apiResourceList('apps', 'v1') as { resources: Json[] }).resources;
