@@ -46,6 +46,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     log: from.log.scope('registry'),
     proposer: from.proposer,
     reader: from.reader,
+    ...(from.http === undefined ? {} : { http: from.http }),
     config,
     decoded: new DecodedCache(),
     kinds: servedKinds(from.reader),
