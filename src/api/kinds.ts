@@ -38,6 +38,19 @@ export interface CustomType {
       }
     | undefined;
   readonly managedSchema: Schema;
+  /** Set when a webhook converts between the versions. */
+  readonly conversion:
+    | {
+        readonly webhook: {
+          readonly clientConfig?: {
+            url?: string;
+            service?: { namespace: string; name: string; path?: string; port?: number };
+            caBundle?: string;
+          };
+        };
+        readonly storedVersion: string;
+      }
+    | undefined;
   decode(value: unknown, options: DecodeOptions): Decoded;
   /** Changes the object in place. */
   applyDefaults(object: KubeObject): void;

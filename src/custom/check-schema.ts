@@ -1,8 +1,9 @@
 /** Structural schemas (KEP-1693 and its successors): what a schema may say, and where. */
 import { deepCopy } from '#src/api/metadata.ts';
 import { Causes } from '#src/api/validation/causes.ts';
+import { tryRegexp } from '#src/std/re2.ts';
 import { checkValue } from './check-value.ts';
-import { compileGoPattern, Patterns } from './patterns.ts';
+import { Patterns } from './patterns.ts';
 import { prune } from './prune.ts';
 import { compileRules } from './rules.ts';
 import { isEmbedded, isRecord, keepsUnknown, type JsonSchema } from './schema.ts';
@@ -198,7 +199,7 @@ function checkLimits({ causes, path }: Here, schema: JsonSchema): void {
       'uniqueItems cannot be set to true since the runtime complexity becomes quadratic',
     );
   }
-  if (schema.pattern !== undefined && compileGoPattern(schema.pattern) === undefined) {
+  if (schema.pattern !== undefined && tryRegexp(schema.pattern) === undefined) {
     causes.invalid(`${path}.pattern`, schema.pattern, 'must be a valid regular expression');
   }
   const raw = schema as Record<string, unknown>;

@@ -7,6 +7,7 @@ import { schemaOfType, type Schema } from '#src/api/managed-fields/schema.ts';
 import { deepCopy } from '#src/api/metadata.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import type { Cell } from '#src/api/table.ts';
+import { Conversion } from './conversion.ts';
 import { checkValue } from './check-value.ts';
 import type { Definition, DefinitionVersion, PrinterColumn } from './definition.ts';
 import { storageVersionOf } from './definition.ts';
@@ -31,6 +32,11 @@ export function customTypeOf({ definition, version, typeName }: Setup): CustomTy
   const apiVersion = `${spec.group}/${version.name}`;
   const storedVersion = `${spec.group}/${storageVersionOf(definition)}`;
   const patterns = new Patterns();
+  const { strategy, webhook } = spec.conversion ?? {};
+  const conversion =
+    strategy === 'Webhook' && webhook !== undefined
+      ? new Conversion({ webhook, apiVersion, storedVersion })
+      : undefined;
   const columns = columnsOf(version.additionalPrinterColumns);
   const scale = version.subresources?.scale;
   const warning = version.deprecationWarning ?? `${apiVersion} ${spec.names.kind} is deprecated`;
@@ -48,16 +54,18 @@ export function customTypeOf({ definition, version, typeName }: Setup): CustomTy
             statusReplicas: plainPath(scale.statusReplicasPath) ?? [],
             labelSelector: scale.labelSelectorPath === undefined ? undefined : plainPath(scale.labelSelectorPath),
           },
+    conversion,
     managedSchema: managedSchemaOf(schema, true),
     decode: (value, options) => decode(value, options, schema),
     applyDefaults: (object) => fillDefaults(object, schema),
     fromStored(stored) {
-      const object = { ...stored, apiVersion } as KubeObject;
+      const object = conversion === undefined ? { ...stored, apiVersion } : deepCopy(conversion.of(stored));
       prune(object, schema);
       fillDefaults(object, schema);
       return object;
     },
-    toStored: (object) => ({ ...object, apiVersion: storedVersion }),
+    // A webhook can only be asked later: what it has to convert is left as it is.
+    toStored: (object) => (conversion === undefined ? { ...object, apiVersion: storedVersion } : object),
     validate(causes, object, current) {
       checkValue({ causes, patterns }, schema, object, current);
       // Rules count on the types that the schema promises them.

@@ -428,6 +428,12 @@ function faultOf(error: NodeJS.ErrnoException, url: string): Fault {
   return new Fault('HTTP_UNREACHABLE', `${url}: ${messageOf(error)}`, 'later', error);
 }
 
+function trustOf({ authorityPem, systemAuthorities, serverName }: HttpFetchOptions): object {
+  const name = serverName === undefined ? {} : { servername: serverName };
+  if (authorityPem !== undefined) return { ca: authorityPem, ...name };
+  return systemAuthorities === true ? name : { rejectUnauthorized: false };
+}
+
 function fetchOnce(options: HttpFetchOptions): Promise<HttpFetchResult> {
   return new Promise((resolve, reject) => {
     const events = new EventEmitter();
@@ -438,7 +444,7 @@ function fetchOnce(options: HttpFetchOptions): Promise<HttpFetchResult> {
         method: options.method,
         headers: { ...options.headers, ...(options.body ? { 'content-length': String(options.body.length) } : {}) },
         agent: false,
-        ...(options.authorityPem === undefined ? { rejectUnauthorized: false } : { ca: options.authorityPem }),
+        ...trustOf(options),
         ...(options.certificatePem === undefined ? {} : { cert: options.certificatePem, key: options.privateKeyPem }),
       },
       (response) => {

@@ -99,8 +99,12 @@ export interface HttpFetchOptions {
   url: string;
   headers?: HttpHeaders;
   body?: Uint8Array;
-  /** Trust only this authority; without it the certificate is not verified (probes). */
+  /** Trust only this authority; without it the certificate is not verified (probes), unless by the system's. */
   authorityPem?: string;
+  /** Trust the authorities of the operating system or of the runtime. */
+  systemAuthorities?: boolean;
+  /** The name that the certificate must have, where the URL holds an address. */
+  serverName?: string;
   certificatePem?: string;
   privateKeyPem?: string;
   timeoutMs: number;

@@ -1,6 +1,7 @@
 /** What every verb of the registry works with, and the rule of refusals (DESIGN §4.4). */
 import { ApiError } from '#src/api/api-error.ts';
 import type { Clock } from '#src/ports/clock.ts';
+import type { Http } from '#src/ports/http.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Random } from '#src/ports/random.ts';
 import type { Proposer } from '#src/replica/proposer.ts';
@@ -36,6 +37,8 @@ export interface RegistryPorts {
   reader: Reader;
   /** Answers TokenReviews; absent where no tokens are accepted. */
   judgeToken?: TokenJudge;
+  /** For webhooks; without it whatever needs one is refused. */
+  http?: Pick<Http, 'fetch'>;
 }
 
 export interface RegistryCore extends RegistryPorts {

@@ -50,6 +50,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     log: from.log.scope('registry'),
     proposer: from.proposer,
     reader: from.reader,
+    ...(from.http === undefined ? {} : { http: from.http }),
     config,
     decoded: new DecodedCache(),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),

@@ -15,12 +15,13 @@ import { planDelete } from './delete.ts';
 import { planEviction } from './eviction.ts';
 import { applyPatch, bodyType, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
-import { readList, readObject, type RawList } from './read.ts';
+import { listConverted, readConverted, watchConverted } from './conversion.ts';
+import type { RawList } from './read.ts';
 import { methodNotAllowed } from './refusals.ts';
 import { answerReview, isReview } from './reviews.ts';
 import { bound, evictionOptions, scaleOf, withScale } from './subresources.ts';
 import { planUpdate, type UpdateRequest } from './update.ts';
-import { openWatch, type RawWatch } from './watch.ts';
+import type { RawWatch } from './watch.ts';
 
 export interface Place {
   namespace?: string | undefined;
@@ -95,21 +96,21 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
     async get(kind, place) {
       requireVerb(kind, 'get');
       require(kind, 'get', place);
-      return await readObject(core, kind, place);
+      return await readConverted(core, kind, place);
     },
     async getScale(kind, place) {
       require(kind, 'get', { ...place, subresource: 'scale' });
-      return scaleOf((await readObject(core, kind, place)).object(), kind);
+      return scaleOf((await readConverted(core, kind, place)).object(), kind);
     },
     async list(kind, options) {
       requireVerb(kind, 'list');
       require(kind, 'list', { namespace: options.namespace });
-      return await readList(core, kind, options);
+      return await listConverted(core, kind, options);
     },
     async watch(kind, options) {
       requireVerb(kind, 'watch');
       require(kind, 'watch', { namespace: options.namespace });
-      return await openWatch(core, kind, options);
+      return await watchConverted(core, kind, options);
     },
     async create(kind, what, options) {
       if (!isReview(kind)) return await commit(core, plannerOf.create(kind, what, options), options);
@@ -256,7 +257,7 @@ async function deleteCollection(
   what: { kind: Kind; selection: ListOptions; identity: Identity; options: DeleteOptions },
 ): Promise<NamedObject[]> {
   const { kind, identity, options } = what;
-  const found = await readList(core, kind, what.selection);
+  const found = await listConverted(core, kind, what.selection);
   const objects = found.items.map((item) => item.object());
   const deleted: NamedObject[] = [];
   for (let at = 0; at < objects.length; at += DELETE_LOT_OBJECTS) {
