@@ -155,10 +155,10 @@ for (const kind of KINDS.filter(({ verbs }) => verbs.includes('create') && verbs
     const ask = await fixture();
     const example = EXAMPLES[id];
     if (example === undefined) return t.fail('it has no example');
-    const name = (example['metadata'] as Json | undefined)?.['name'] ?? 'x';
+    const name = (example['metadata'] as { name?: string } | undefined)?.name ?? 'x';
     const body = { apiVersion: kind.apiVersion, kind: kind.kind, ...example, metadata: { name } };
     const url = collectionOf(kind);
-    const one = `${url}/${String(name)}`;
+    const one = `${url}/${name}`;
 
     t.is((await ask({ method: 'POST', url: `${url}?dryRun=All&fieldValidation=Strict`, body })).status, 201);
     t.is((await ask({ url: one })).status, 404);
@@ -189,7 +189,7 @@ for (const kind of KINDS.filter(({ verbs }) => verbs.includes('create') && verbs
     t.is(applied.status, 200, applied.text);
     t.true(JSON.stringify(applied.object.metadata['managedFields']).includes('"manager":"me"'));
 
-    const list = await ask({ url: `${url}?fieldSelector=metadata.name%3D${String(name)}` });
+    const list = await ask({ url: `${url}?fieldSelector=metadata.name%3D${name}` });
     t.like(list.object, { kind: kind.listKind, apiVersion: kind.apiVersion });
     t.is((list.object['items'] as unknown[]).length, 1);
     const table = await ask({ url, headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
