@@ -177,13 +177,24 @@ function sendTagged(
   exchange.sendBytes(200, contentType, document.bytes, { etag, ...headers });
 }
 
-/** FNV-1a, two lanes of 32 bits: a name for bytes, not a proof. */
+/** FNV-1a over words of four bytes, two lanes of 32 bits: a name for bytes, not a proof. */
 export function hashOf(bytes: Uint8Array): string {
   let low = 0x811c9dc5;
   let high = 0xcbf29ce4;
-  for (const byte of bytes) {
-    low = Math.imul(low ^ byte, 0x01000193) >>> 0;
-    high = Math.imul(high ^ byte ^ (low & 0xff), 0x01000193) >>> 0;
+  const whole = bytes.length - (bytes.length % 4);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at < whole; at += 4) {
+    const word = view.getUint32(at, true);
+    low = Math.imul(low ^ word, 0x01000193);
+    // Multiplying carries upwards only: what differs at the top of a word must come down again.
+    low ^= low >>> 15;
+    high = Math.imul(high ^ word ^ (low & 0xff), 0x01000193);
+    high ^= high >>> 13;
   }
-  return high.toString(16).padStart(8, '0').toUpperCase() + low.toString(16).padStart(8, '0').toUpperCase();
+  for (let at = whole; at < bytes.length; at += 1) {
+    low = Math.imul(low ^ (bytes[at] ?? 0), 0x01000193);
+    high = Math.imul(high ^ (bytes[at] ?? 0) ^ (low & 0xff), 0x01000193);
+  }
+  const hex = (lane: number): string => (lane >>> 0).toString(16).padStart(8, '0').toUpperCase();
+  return hex(high) + hex(low);
 }

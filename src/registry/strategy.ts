@@ -3,7 +3,7 @@
  * validation: Kubernetes' strategies. Pure; what every kind has in common is in create.ts and update.ts.
  */
 import { decodeObject } from '#src/api/decode.ts';
-import { findType } from '#src/api/facts/facts.ts';
+import { fieldsOf, findType } from '#src/api/facts/facts.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import { deepEqual, formatTime } from '#src/api/metadata.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '#src/api/objects/access.ts';
@@ -78,6 +78,12 @@ function resetStatus(kind: Kind, object: { status?: unknown }): void {
     return;
   }
   const status = { ...decodeObject({}, type, { fieldValidation: 'Ignore' }).object };
+  // Optional, yet always written: a budget says that it allows 0 disruptions.
+  for (const { name, type: leaf, shape, omitEmpty, pointer } of fieldsOf(type)) {
+    if (omitEmpty || pointer || status[name] !== undefined) continue;
+    if (shape === 'list') status[name] = [];
+    else if (shape === 'single' && (leaf === 'int32' || leaf === 'int64')) status[name] = 0;
+  }
   const isVolume = kind.group === '' && kind.resource.startsWith('persistentvolume');
   if (isVolume) status['phase'] = 'Pending';
   if (kind.resource === 'ingresses') status['loadBalancer'] = {};

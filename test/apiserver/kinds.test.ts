@@ -3,6 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { createApiServer } from '#src/apiserver/apiserver.ts';
 import { KINDS, type Kind } from '#src/api/kinds.ts';
+import { hashOf } from '#src/apiserver/paths.ts';
 import { Wire } from '#src/api/protobuf-wire.ts';
 import type { Http } from '#src/ports/http.ts';
 import { apiFixture } from '#test/support/api-fixture.ts';
@@ -410,4 +411,18 @@ test('OpenAPI v2 says in protobuf what it says in JSON', async (t) => {
   t.true(definitions.has('io.k8s.api.batch.v1.CronJobSpec'));
   for (const [, name = ''] of JSON.stringify(swagger).matchAll(/"#\/definitions\/([\w.-]+)"/g))
     t.true(definitions.has(name), name);
+});
+
+test('the name of bytes changes with every bit of them', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.nat(), fc.nat(7), (bytes, at, bit) => {
+      const other = bytes.slice();
+      const index = at % bytes.length;
+      other[index] = (other[index] ?? 0) ^ (1 << bit);
+      t.not(hashOf(bytes), hashOf(other));
+      t.is(hashOf(bytes), hashOf(Uint8Array.of(9, ...bytes).subarray(1)));
+      t.regex(hashOf(bytes), /^[0-9A-F]{16}$/);
+    }),
+    { numRuns: 500 },
+  );
 });

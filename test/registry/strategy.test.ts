@@ -52,8 +52,14 @@ test('a Job finds its Pods by its uid, unless it says how', (t) => {
 
 test('statuses begin as Kubernetes writes them, whatever was sent', (t) => {
   const cases: [string, string, Json, Json][] = [
-    ['apps/v1', 'StatefulSet', { replicas: 7, currentRevision: 'x' }, { replicas: 0 }],
+    ['apps/v1', 'StatefulSet', { replicas: 7, currentRevision: 'x' }, { replicas: 0, availableReplicas: 0 }],
     ['batch/v1', 'Job', { active: 3 }, {}],
+    [
+      'policy/v1',
+      'PodDisruptionBudget',
+      { disruptionsAllowed: 9 },
+      { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
+    ],
     ['networking.k8s.io/v1', 'Ingress', { loadBalancer: { ingress: [{ ip: '10.0.0.1' }] } }, { loadBalancer: {} }],
     ['v1', 'PersistentVolumeClaim', { phase: 'Bound' }, { phase: 'Pending' }],
     [

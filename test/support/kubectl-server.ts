@@ -63,6 +63,8 @@ function isExecutable(path: string): boolean {
 }
 
 export interface KubectlServer {
+  /** Path of a kubeconfig of its administrator. */
+  readonly kubeconfig: string;
   kubectl(args: string, stdin?: string): Promise<string>;
   stop(): Promise<void>;
 }
@@ -144,6 +146,7 @@ export async function startKubectlServer(binary: string, streams?: Peers): Promi
   };
   writeFileSync(join(home, 'config'), JSON.stringify(config));
   return {
+    kubeconfig: join(home, 'config'),
     kubectl: async (args, stdin) => await run(binary, args.split(' '), { home, stdin }),
     stop: async () => {
       await server.stop();
