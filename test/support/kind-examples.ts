@@ -40,6 +40,15 @@ export const KIND_EXAMPLES: Record<string, Json> = {
   'v1 Secret': { data: { a: 'AA==' } },
   'v1 ServiceAccount': {},
   'v1 Service': { spec: { ports: [{ port: 80 }] } },
+  'apiextensions.k8s.io/v1 CustomResourceDefinition': {
+    metadata: { name: 'crontabs.stable.example.com' },
+    spec: {
+      group: 'stable.example.com',
+      scope: 'Namespaced',
+      names: { plural: 'crontabs', kind: 'CronTab' },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+  },
   'apps/v1 ControllerRevision': { data: { any: 'thing' }, revision: 1 },
   'apps/v1 DaemonSet': { spec: { selector, template } },
   'apps/v1 Deployment': { spec: { selector, template } },
