@@ -173,8 +173,9 @@ async function answerCreate(call: Call): Promise<void> {
   if (!kind.verbs.includes('create') || (kind.namespaced && route.namespace === undefined)) throw notAllowed();
   if (kind.group === '' && kind.resource === 'bindings') return await answerBindings(call);
   const options = writeOptions(exchange.query, 'CreateOptions');
+  // An answer that is kept nowhere has no rows and no metadata.
   const { object, warnings } = await readObjectBody(exchange.request, kind, options.fieldValidation);
-  const presenter = presenterOf(call, ['table', 'metadata']);
+  const presenter = presenterOf(call, kind.verbs.includes('get') ? ['table', 'metadata'] : []);
   const answer = await verbs.create(kind, { namespace: route.namespace, object }, options);
   sendWritten(presenter, call, 201, answer, warnings);
 }
