@@ -19,6 +19,7 @@ import { ANONYMOUS, forbiddenPath, identityOf, isOpenPath, unauthorized } from '
 import { createAudit, type Audit, type AuditOptions } from './audit/audit.ts';
 import { Exchange } from './exchange.ts';
 import { createFairness, type Fairness, type Seat } from './fairness/fairness.ts';
+import { followFlowObjects } from './fairness/objects.ts';
 import type { HealthCheck } from './health.ts';
 import { relayExec } from './pod-exec.ts';
 import { createPaths, type PathHandler, type PathSettings } from './paths.ts';
@@ -33,6 +34,8 @@ import { FrameCache } from './watch-answer.ts';
 export type { VersionInfo } from './paths.ts';
 export type { HealthCheck } from './health.ts';
 
+/** The server's own reads. */
+const SELF: Identity = { user: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 /** Open watches and followed logs at once. */
 export const LONG_RUNNING_MAX = 20_000;
 /** A request that has no answer by then gets 504; Kubernetes: 60 s. */
@@ -99,6 +102,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     longRunning: 0,
   };
   const servers: HttpServer[] = [];
+  let follower: { stop(): void } | undefined;
   const server: ApiServer = {
     handle(request, response) {
       if (
@@ -114,9 +118,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     async start(serveOptions) {
       const started = await options.http.serve({ ...serveOptions, handle: server.handle, upgrade: server.upgrade });
       servers.push(started);
+      follower ??= followFlowObjects({
+        clock,
+        log: state.log,
+        fairness: state.fairness,
+        client: registry.clientFor(SELF),
+      });
       return started;
     },
     async stop() {
+      follower?.stop();
+      follower = undefined;
       await Promise.all(servers.splice(0).map(async (running) => await running.close(STOP_GRACE_MS)));
     },
   };
@@ -135,17 +147,23 @@ function safeIdentity(request: HttpRequest): Identity | undefined {
 /** One request from beginning to end. Never rejects. */
 async function serve(state: ServerState, request: HttpRequest, response: HttpResponse): Promise<void> {
   let target: Target;
-  let identity: Identity;
   try {
     target = parseTarget(request.url);
-    identity = identify(request, target);
   } catch (error) {
     const query = new URLSearchParams();
     new Exchange({ request, response, query, identity: ANONYMOUS }).sendError(apiErrorOf(error));
     return;
   }
+  let identity = ANONYMOUS;
+  let stranger: unknown;
+  try {
+    identity = identify(request, target);
+  } catch (error) {
+    // Who is refused for his name is counted and recorded like everybody else.
+    stranger = error;
+  }
   const info = requestInfoOf(request, target);
-  const trail = state.audit?.begin(request, { identity }, info);
+  const trail = state.audit?.begin(request, auditedUser(request, identity), info);
   const exchange = new Exchange({
     request: trail?.watchRequest(request) ?? request,
     response,
@@ -157,12 +175,24 @@ async function serve(state: ServerState, request: HttpRequest, response: HttpRes
   const measured = state.requests.begin(info, target.query);
   let isMistake = false;
   try {
+    if (stranger !== undefined) throw stranger as Error;
     await serveInTurn(state, exchange, target, info);
   } catch (error) {
     isMistake = refuse(state, exchange, error);
   }
   measured.end(exchange.status);
   trail?.complete(isMistake);
+}
+
+/** Records name who asked, and beside it whom he stood in for. */
+function auditedUser(request: HttpRequest, identity: Identity): { identity: Identity; as?: Identity } {
+  const { client } = request;
+  const isImpersonated = request.headers['impersonate-user'] !== undefined && client?.commonName !== identity.user;
+  if (!isImpersonated || client === undefined) return { identity };
+  return {
+    identity: { user: client.commonName, groups: [...client.organizations, 'system:authenticated'] },
+    as: identity,
+  };
 }
 
 /** Waits for a seat, then answers, within the deadline. */

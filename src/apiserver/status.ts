@@ -24,9 +24,16 @@ export function statusOf(error: ApiError): Status {
     status: 'Failure',
     message: error.message,
     reason: error.reason,
-    ...(error.details === undefined ? {} : { details: error.details }),
+    ...(error.details === undefined ? {} : { details: named(error.details) }),
     code: error.status,
   };
+}
+
+/** What has no name says nothing of it. */
+function named(details: StatusDetails): StatusDetails {
+  if (details.name !== '') return details;
+  const { name: _empty, ...rest } = details;
+  return rest;
 }
 
 /** The answer to a delete that removed the object at once. */
