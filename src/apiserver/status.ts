@@ -29,11 +29,9 @@ export function statusOf(error: ApiError): Status {
   };
 }
 
-/** What has no name says nothing of it. */
+/** What is empty is left out, as Kubernetes leaves it out. */
 function named(details: StatusDetails): StatusDetails {
-  if (details.name !== '') return details;
-  const { name: _empty, ...rest } = details;
-  return rest;
+  return Object.fromEntries(Object.entries(details).filter(([, value]) => value !== ''));
 }
 
 /** The answer to a delete that removed the object at once. */

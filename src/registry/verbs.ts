@@ -15,7 +15,7 @@ import { planDelete } from './delete.ts';
 import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
 import { readList, readObject, type RawList } from './read.ts';
-import { methodNotAllowed } from './refusals.ts';
+import { badRequest, methodNotAllowed } from './refusals.ts';
 import { bound, evictionOptions, scaleOf, withScale } from './subresources.ts';
 import { planUpdate, type UpdateRequest } from './update.ts';
 import { openWatch, type RawWatch } from './watch.ts';
@@ -203,6 +203,8 @@ function putRequest(
       produce: (current) => ({ object: withScale(kind, current, object), warnings: [] }),
     };
   }
+  // Before it is looked for: a body that means another object says so, also when the one of the URL is not there.
+  requireSameName(wanted.metadata.name ?? '', place.name);
   const mayCreate = subresource === '' && kind.allowCreateOnUpdate && (wanted.metadata.resourceVersion ?? '') === '';
   const createInstead = mayCreate
     ? planCreate(core, { kind, namespace: place.namespace, object, identity, fieldManager })
@@ -212,6 +214,12 @@ function putRequest(
     produce: () => ({ object: wanted, warnings: [] }),
     ...(createInstead === undefined ? {} : { createInstead }),
   };
+}
+
+/** @throws ApiError 400. */
+function requireSameName(sent: string, asked: string): void {
+  if (sent !== '' && sent !== asked)
+    throw badRequest(`the name of the object (${sent}) does not match the name on the URL (${asked})`);
 }
 
 function planPatch(
