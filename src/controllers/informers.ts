@@ -75,6 +75,18 @@ function collectedKinds(): Kind[] {
   );
 }
 
+/** What the garbage collector looks at: a voter holds no second copy of every Secret. */
+function metadataOnly({ apiVersion, kind, metadata = {} }: KubeObject): KubeObject {
+  const { name, namespace, uid, resourceVersion, ownerReferences, finalizers, deletionTimestamp } = metadata;
+  const kept = { name, namespace, uid, resourceVersion, ownerReferences, finalizers, deletionTimestamp };
+  const set = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
+  return {
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+    ...(kind === undefined ? {} : { kind }),
+    metadata: set,
+  };
+}
+
 export function createInformers(setup: { client: Client; clock: Clock; log: Log; random: Random }): Informers {
   const all = new Map<string, Informer<KubeObject>>();
   const make = <T extends KubeObject>(resource: ResourceRef, options?: InformerOptions<T>): Informer<T> => {
@@ -112,7 +124,7 @@ export function createInformers(setup: { client: Client; clock: Clock; log: Log;
   return {
     ...main,
     collected: collectedKinds().map((kind) => {
-      const informer = all.get(resources.resourceName(kind)) ?? make(kind);
+      const informer = all.get(resources.resourceName(kind)) ?? make(kind, { keep: metadataOnly });
       return { kind, informer: informer as unknown as Informer<KubeObject> };
     }),
     of: (resource) => all.get(resources.resourceName(resource)),
