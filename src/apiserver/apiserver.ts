@@ -22,6 +22,7 @@ import { createFairness, type Fairness, type Seat } from './fairness/fairness.ts
 import { followFlowObjects } from './fairness/objects.ts';
 import type { HealthCheck } from './health.ts';
 import { relayExec } from './pod-exec.ts';
+import { Intake } from './intake.ts';
 import { createPaths, type PathHandler, type PathSettings } from './paths.ts';
 import { durationMsOf } from './query.ts';
 import { requestInfoOf, type RequestInfo } from './request-info.ts';
@@ -77,6 +78,7 @@ interface ServerState {
   paths: PathHandler;
   frames: FrameCache;
   fairness: Fairness;
+  intake: Intake;
   requests: RequestMetrics;
   audit: Audit | undefined;
   longRunning: number;
@@ -97,6 +99,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }),
     frames: new FrameCache(),
     fairness: createFairness({ clock, metrics }),
+    intake: new Intake(),
     requests: createRequestMetrics({ metrics, clock, countOf: (kind) => registry.countOf(kind) }),
     audit: options.audit === undefined ? undefined : createAudit({ ...options.audit, clock, metrics }),
     longRunning: 0,
@@ -164,13 +167,8 @@ async function serve(state: ServerState, request: HttpRequest, response: HttpRes
   }
   const info = requestInfoOf(request, target);
   const trail = state.audit?.begin(request, auditedUser(request, identity), info);
-  const exchange = new Exchange({
-    request: trail?.watchRequest(request) ?? request,
-    response,
-    query: target.query,
-    identity,
-    observer: trail,
-  });
+  const seen = trail?.watchRequest(request) ?? request;
+  const exchange = new Exchange({ request: seen, response, query: target.query, identity, observer: trail });
   if (trail !== undefined) exchange.add({ 'audit-id': trail.id });
   const measured = state.requests.begin(info, target.query);
   let isMistake = false;
@@ -201,32 +199,23 @@ async function serveInTurn(state: ServerState, exchange: Exchange, target: Targe
   if (info.longRunning && state.longRunning >= LONG_RUNNING_MAX) throw tooMany();
   const timer = info.longRunning ? undefined : armDeadline(options.clock, exchange);
   if (info.longRunning) state.longRunning += 1;
-  // A watch costs while it begins; other streams are none of the queues' business.
-  const seat = !info.longRunning || info.verb === 'watch' ? await seated(state, exchange, info, timer) : undefined;
-  if (info.longRunning) exchange.onHead = () => seat?.release();
+  let seat: Seat | undefined;
   try {
+    // Administrators have seats of their own.
+    if (info.isResource && !exchange.identity.groups.includes('system:masters'))
+      exchange.request = await state.intake.take(exchange.identity.user, exchange.request);
+    // A watch costs while it begins; other streams are none of the queues' business.
+    if (!info.longRunning || info.verb === 'watch') {
+      const taken = await state.fairness.admit(exchange.identity, info);
+      seat = taken;
+      exchange.add(taken.headers);
+      if (info.longRunning) exchange.onHead = () => taken.release();
+    }
     if (!exchange.answered) await dispatch(state, exchange, target);
   } finally {
     timer?.cancel();
     seat?.release();
     if (info.longRunning) state.longRunning -= 1;
-  }
-}
-
-async function seated(
-  state: ServerState,
-  exchange: Exchange,
-  info: RequestInfo,
-  timer: Timer | undefined,
-): Promise<Seat> {
-  try {
-    const seat = await state.fairness.admit(exchange.identity, info);
-    exchange.add(seat.headers);
-    return seat;
-  } catch (error) {
-    timer?.cancel();
-    if (info.longRunning) state.longRunning -= 1;
-    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Kubernetes' rules of reading and answering, as clients meet them: a row each, in its words. */
 import test, { type ExecutionContext } from 'ava';
+import { READING_PER_USER_MAX } from '#src/apiserver/intake.ts';
 import { createRegistry } from '#src/registry/registry.ts';
 import { serverFixture, type ServerFixture } from '#test/support/server-fixture.ts';
 import type { FakeAnswer, FakeRequest } from '#test/support/fake-exchange.ts';
@@ -356,4 +357,32 @@ test('a write that changes nothing has no event and keeps its revision; a dry ru
   t.deepEqual((await f.ask({ url: `${MAPS}/m0` })).json, before as never);
   await f.run(watch.done);
   t.deepEqual(watch.lines(), []);
+});
+
+test('bodies that do not come: their sender gets 429 with Retry-After, everybody else is served', async (t) => {
+  const f = await serverFixture();
+  const eve = { commonName: 'eve', organizations: ['people'] };
+  const alice = { commonName: 'alice', organizations: [] };
+  const node = { commonName: 'system:node:n1', organizations: ['system:nodes'] };
+  const hang = (client: typeof eve): FakeAnswer =>
+    f.open({ method: 'POST', url: MAPS, body: '', bodyless: true, client, headers: { 'content-length': '100' } });
+  const flood = Array.from({ length: 3_000 }, () => hang(eve));
+  await f.run(flood.at(-1)?.done ?? Promise.resolve());
+  const refused = flood.filter(({ status: code }) => code === 429);
+  t.is(refused.length, 3_000 - READING_PER_USER_MAX);
+  t.is(refused[0]?.headers['retry-after'], '1');
+  const before = f.clock.monotonicMs();
+  const admin = await f.ask({ url: '/api/v1/namespaces/default' });
+  t.is(admin.status, 200);
+  t.regex(String(admin.headers['x-kubernetes-pf-flowschema-uid']), /^[0-9a-f-]{36}$/);
+  t.is((await f.ask({ url: '/api/v1/nodes', client: node })).status, 200);
+  t.is((await f.ask({ url: '/livez', client: false })).status, 200);
+  const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' } };
+  t.is(
+    (await f.ask({ method: 'POST', url: MAPS, client: alice, body })).status,
+    403,
+    'she is answered, if not allowed',
+  );
+  t.is((await f.ask({ url: MAPS, client: eve })).status, 403, 'he may still read');
+  t.is(f.clock.monotonicMs(), before, 'and nobody waited');
 });
