@@ -10,7 +10,7 @@ import {
   type Fairness,
   type Seat,
 } from '#src/apiserver/fairness/fairness.ts';
-import { configurationOf } from '#src/apiserver/fairness/objects.ts';
+import { configurationOf, withSuggested } from '#src/apiserver/fairness/objects.ts';
 import { hand } from '#src/apiserver/fairness/queue-set.ts';
 import { requestInfoOf, type RequestInfo } from '#src/apiserver/request-info.ts';
 import { parseTarget } from '#src/apiserver/route.ts';
@@ -291,4 +291,11 @@ test('objects of the API become the configuration: what they say is what holds',
   t.is(refusals.length, 30 - 10 - 2 * 3, 'two queues of three wait');
   const ci = await at.fairness.admit(person('system:serviceaccount:other:x', 'system:serviceaccounts'), LIST);
   t.is(ci.schema, 'catch-all', 'nobody else is a robot');
+
+  at.fairness.configure(withSuggested(configurationOf([schema], [level])));
+  const again = await at.fairness.admit(person('system:serviceaccount:other:x', 'system:serviceaccounts'), LIST);
+  t.is(again.schema, 'service-accounts', 'one object more does not take away the others');
+  const names = at.fairness.levels().map(({ name }) => name);
+  t.is(new Set(names).size, names.length);
+  t.true(names.includes('batch') && names.includes('workload-low'));
 });

@@ -1,6 +1,6 @@
 /**
- * FlowSchemas and PriorityLevelConfigurations as objects: read from this node's own state and acted on. Until there
- * are any, and where their kinds are not served, the built-in configuration holds.
+ * FlowSchemas and PriorityLevelConfigurations as objects: read from this node's own state and acted on, beside the
+ * built-in ones that no object replaces. Where their kinds are not served only those hold.
  */
 import { findKind } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
@@ -8,14 +8,15 @@ import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Client, ResourceRef } from '#src/registry/client.ts';
 import { messageOf } from '#src/std/fault.ts';
-import type {
-  FlowConfiguration,
-  FlowRule,
-  FlowSchema,
-  Limited,
-  PriorityLevel,
-  ResourceRule,
-  Subject,
+import {
+  SUGGESTED,
+  type FlowConfiguration,
+  type FlowRule,
+  type FlowSchema,
+  type Limited,
+  type PriorityLevel,
+  type ResourceRule,
+  type Subject,
 } from './configuration.ts';
 import type { Fairness } from './fairness.ts';
 
@@ -46,11 +47,10 @@ export function followFlowObjects(from: {
   const look = async (): Promise<void> => {
     const options = { resourceVersion: '0', limit: OBJECTS_MAX };
     const [schemas, levels] = await Promise.all([client.list(SCHEMAS, options), client.list(LEVELS, options)]);
-    if (levels.items.length === 0) return;
     const marks = [...schemas.items, ...levels.items].map(({ metadata }) => metadata?.resourceVersion ?? '');
     if (marks.join() === seen) return;
     seen = marks.join();
-    fairness.configure(configurationOf(schemas.items, levels.items));
+    fairness.configure(withSuggested(configurationOf(schemas.items, levels.items)));
   };
   const again = (): void => {
     if (stopped) return;
@@ -72,6 +72,16 @@ export function followFlowObjects(from: {
 /** What of the objects is acted on; what is not understood is as if it were not there. */
 export function configurationOf(schemas: readonly KubeObject[], levels: readonly KubeObject[]): FlowConfiguration {
   return { priorityLevels: levels.map(levelOf), flowSchemas: schemas.flatMap(schemaOf) };
+}
+
+/** Kubernetes keeps its suggested objects in every cluster: where no object has their name, they hold as built in. */
+export function withSuggested(given: FlowConfiguration): FlowConfiguration {
+  const missing = <T extends { name: string }>(all: readonly T[], own: readonly T[]): T[] =>
+    own.filter(({ name }) => !all.some((one) => one.name === name));
+  return {
+    priorityLevels: [...given.priorityLevels, ...missing(given.priorityLevels, SUGGESTED.priorityLevels)],
+    flowSchemas: [...given.flowSchemas, ...missing(given.flowSchemas, SUGGESTED.flowSchemas)],
+  };
 }
 
 function levelOf(object: KubeObject): PriorityLevel {
