@@ -19,7 +19,9 @@ import { ANONYMOUS, forbiddenPath, identityOf, isOpenPath, unauthorized } from '
 import { createAudit, type Audit, type AuditOptions } from './audit/audit.ts';
 import { Exchange } from './exchange.ts';
 import { createFairness, type Fairness, type Seat } from './fairness/fairness.ts';
+import { followFlowObjects } from './fairness/objects.ts';
 import type { HealthCheck } from './health.ts';
+import { Intake } from './intake.ts';
 import { createPaths, type PathHandler, type PathSettings } from './paths.ts';
 import { durationMsOf } from './query.ts';
 import { requestInfoOf, type RequestInfo } from './request-info.ts';
@@ -33,6 +35,8 @@ import { FrameCache } from './watch-answer.ts';
 export type { VersionInfo } from './paths.ts';
 export type { HealthCheck } from './health.ts';
 
+/** The server's own reads. */
+const SELF: Identity = { user: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 /** Open watches and followed logs at once. */
 export const LONG_RUNNING_MAX = 20_000;
 /** A request that has no answer by then gets 504; Kubernetes: 60 s. */
@@ -74,6 +78,7 @@ interface ServerState {
   paths: PathHandler;
   frames: FrameCache;
   fairness: Fairness;
+  intake: Intake;
   requests: RequestMetrics;
   audit: Audit | undefined;
   longRunning: number;
@@ -95,11 +100,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }),
     frames: new FrameCache(),
     fairness: createFairness({ clock, metrics }),
+    intake: new Intake(),
     requests: createRequestMetrics({ metrics, clock, countOf: (kind) => registry.countOf(kind) }),
     audit: options.audit === undefined ? undefined : createAudit({ ...options.audit, clock, metrics }),
     longRunning: 0,
   };
   const servers: HttpServer[] = [];
+  let follower: { stop(): void } | undefined;
   const server: ApiServer = {
     handle(request, response) {
       if (
@@ -115,9 +122,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     async start(serveOptions) {
       const started = await options.http.serve({ ...serveOptions, handle: server.handle, upgrade: server.upgrade });
       servers.push(started);
+      follower ??= followFlowObjects({
+        clock,
+        log: state.log,
+        fairness: state.fairness,
+        client: registry.clientFor(SELF),
+      });
       return started;
     },
     async stop() {
+      follower?.stop();
+      follower = undefined;
       await Promise.all(servers.splice(0).map(async (running) => await running.close(STOP_GRACE_MS)));
     },
   };
@@ -136,28 +151,30 @@ function safeIdentity(request: HttpRequest): Identity | undefined {
 /** One request from beginning to end. Never rejects. */
 async function serve(state: ServerState, request: HttpRequest, response: HttpResponse): Promise<void> {
   let target: Target;
-  let identity: Identity;
   try {
     target = parseTarget(request.url);
-    identity = identify(request, target);
   } catch (error) {
     const query = new URLSearchParams();
     new Exchange({ request, response, query, identity: ANONYMOUS }).sendError(apiErrorOf(error));
     return;
   }
+  let identity = ANONYMOUS;
+  let stranger: unknown;
+  try {
+    identity = identify(request, target);
+  } catch (error) {
+    // Who is refused for his name is counted and recorded like everybody else.
+    stranger = error;
+  }
   const info = requestInfoOf(request, target);
-  const trail = state.audit?.begin(request, { identity }, info);
-  const exchange = new Exchange({
-    request: trail?.watchRequest(request) ?? request,
-    response,
-    query: target.query,
-    identity,
-    observer: trail,
-  });
+  const trail = state.audit?.begin(request, auditedUser(request, identity), info);
+  const seen = trail?.watchRequest(request) ?? request;
+  const exchange = new Exchange({ request: seen, response, query: target.query, identity, observer: trail });
   if (trail !== undefined) exchange.add({ 'audit-id': trail.id });
   const measured = state.requests.begin(info, target.query);
   let isMistake = false;
   try {
+    if (stranger !== undefined) throw stranger as Error;
     await serveInTurn(state, exchange, target, info);
   } catch (error) {
     isMistake = refuse(state, exchange, error);
@@ -166,38 +183,40 @@ async function serve(state: ServerState, request: HttpRequest, response: HttpRes
   trail?.complete(isMistake);
 }
 
+/** Records name who asked, and beside it whom he stood in for. */
+function auditedUser(request: HttpRequest, identity: Identity): { identity: Identity; as?: Identity } {
+  const { client } = request;
+  const isImpersonated = request.headers['impersonate-user'] !== undefined && client?.commonName !== identity.user;
+  if (!isImpersonated || client === undefined) return { identity };
+  return {
+    identity: { user: client.commonName, groups: [...client.organizations, 'system:authenticated'] },
+    as: identity,
+  };
+}
+
 /** Waits for a seat, then answers, within the deadline. */
 async function serveInTurn(state: ServerState, exchange: Exchange, target: Target, info: RequestInfo): Promise<void> {
   const { options } = state;
   if (info.longRunning && state.longRunning >= LONG_RUNNING_MAX) throw tooMany();
   const timer = info.longRunning ? undefined : armDeadline(options.clock, exchange);
   if (info.longRunning) state.longRunning += 1;
-  // A watch costs while it begins; other streams are none of the queues' business.
-  const seat = !info.longRunning || info.verb === 'watch' ? await seated(state, exchange, info, timer) : undefined;
-  if (info.longRunning) exchange.onHead = () => seat?.release();
+  let seat: Seat | undefined;
   try {
+    // Administrators have seats of their own.
+    if (info.isResource && !exchange.identity.groups.includes('system:masters'))
+      exchange.request = await state.intake.take(exchange.identity.user, exchange.request);
+    // A watch costs while it begins; other streams are none of the queues' business.
+    if (!info.longRunning || info.verb === 'watch') {
+      const taken = await state.fairness.admit(exchange.identity, info);
+      seat = taken;
+      exchange.add(taken.headers);
+      if (info.longRunning) exchange.onHead = () => taken.release();
+    }
     if (!exchange.answered) await dispatch(state, exchange, target);
   } finally {
     timer?.cancel();
     seat?.release();
     if (info.longRunning) state.longRunning -= 1;
-  }
-}
-
-async function seated(
-  state: ServerState,
-  exchange: Exchange,
-  info: RequestInfo,
-  timer: Timer | undefined,
-): Promise<Seat> {
-  try {
-    const seat = await state.fairness.admit(exchange.identity, info);
-    exchange.add(seat.headers);
-    return seat;
-  } catch (error) {
-    timer?.cancel();
-    if (info.longRunning) state.longRunning -= 1;
-    throw error;
   }
 }
 

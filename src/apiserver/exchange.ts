@@ -24,7 +24,8 @@ export interface AnswerObserver {
 
 export class Exchange {
   readonly #warnings: string[] = [];
-  readonly request: HttpRequest;
+  /** Replaced by one whose body has been read. */
+  request: HttpRequest;
   readonly response: HttpResponse;
   readonly query: URLSearchParams;
   readonly identity: Identity;

@@ -121,6 +121,14 @@ interface DeleteBody {
 export function deleteOptions(query: URLSearchParams, body: DeleteBody | undefined): DeleteOptions {
   const dryRun = isDryRun([...(body?.dryRun ?? []), ...query.getAll('dryRun')], 'DeleteOptions');
   const orphan = body?.orphanDependents ?? booleanOf(query, 'orphanDependents');
+  const named = body?.propagationPolicy ?? textOf(query, 'propagationPolicy');
+  if (orphan !== undefined && named !== undefined) {
+    throw refusedOption('DeleteOptions', {
+      reason: 'FieldValueInvalid',
+      field: 'propagationPolicy',
+      message: `Invalid value: ${JSON.stringify(named)}: orphanDependents and deletionPropagation cannot be both set`,
+    });
+  }
   const orphanPolicy = orphan === undefined ? undefined : orphan ? 'Orphan' : 'Background';
   const policy =
     body?.propagationPolicy ??

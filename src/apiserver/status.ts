@@ -24,9 +24,14 @@ export function statusOf(error: ApiError): Status {
     status: 'Failure',
     message: error.message,
     reason: error.reason,
-    ...(error.details === undefined ? {} : { details: error.details }),
+    ...(error.details === undefined ? {} : { details: named(error.details) }),
     code: error.status,
   };
+}
+
+/** What is empty is left out, as Kubernetes leaves it out. */
+function named(details: StatusDetails): StatusDetails {
+  return Object.fromEntries(Object.entries(details).filter(([, value]) => value !== ''));
 }
 
 /** The answer to a delete that removed the object at once. */

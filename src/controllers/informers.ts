@@ -18,7 +18,6 @@ import type {
 } from '#src/api/objects.ts';
 import { KINDS, type Kind } from '#src/api/kinds.ts';
 import { controllerOf } from '#src/api/metadata.ts';
-import { assert } from '#src/std/assert.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Random } from '#src/ports/random.ts';
@@ -79,6 +78,18 @@ function collectedKinds(): Kind[] {
   );
 }
 
+/** What the garbage collector looks at: a voter holds no second copy of every Secret. */
+function metadataOnly({ apiVersion, kind, metadata = {} }: KubeObject): KubeObject {
+  const { name, namespace, uid, resourceVersion, ownerReferences, finalizers, deletionTimestamp } = metadata;
+  const kept = { name, namespace, uid, resourceVersion, ownerReferences, finalizers, deletionTimestamp };
+  const set = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
+  return {
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+    ...(kind === undefined ? {} : { kind }),
+    metadata: set,
+  };
+}
+
 export function createInformers(setup: { client: Client; clock: Clock; log: Log; random: Random }): Informers {
   const all = new Map<string, Informer<KubeObject>>();
   const make = <T extends KubeObject>(resource: ResourceRef, options?: InformerOptions<T>): Informer<T> => {
@@ -113,12 +124,12 @@ export function createInformers(setup: { client: Client; clock: Clock; log: Log;
     configMaps: make<ConfigMap>(resources.CONFIG_MAPS),
     serviceAccounts: make<ServiceAccount>(resources.SERVICE_ACCOUNTS, { indices: { [NAMESPACE]: byNamespace } }),
   };
+  // Whole: what they define is read from them.
+  const definitions = make<KubeObject>(resources.CUSTOM_RESOURCE_DEFINITIONS);
   const collected = collectedKinds().map((kind) => {
-    const informer = all.get(resources.resourceName(kind)) ?? make(kind);
+    const informer = all.get(resources.resourceName(kind)) ?? make(kind, { keep: metadataOnly });
     return { kind, informer: informer as unknown as Informer<KubeObject> };
   });
-  const definitions = all.get(resources.resourceName(resources.CUSTOM_RESOURCE_DEFINITIONS));
-  assert(definitions !== undefined, 'the definitions of custom resources are collected like other kinds');
   const custom = createCustomInformers({ ...setup, definitions });
   return {
     ...main,

@@ -75,7 +75,7 @@ function checkOptions(options: DeleteOptions): void {
       {
         reason: 'FieldValueNotSupported',
         field: 'propagationPolicy',
-        message: `Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
+        message: `Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`,
       },
     ]);
   }

@@ -33,6 +33,8 @@ export interface InformerOptions<T extends KubeObject> {
   labelSelector?: string;
   fieldSelector?: string;
   indices?: Record<string, IndexFunction<T>>;
+  /** What of an object is held, where the rest is of no interest: metadata stays. */
+  keep?: (object: T) => T;
 }
 
 export interface InformerSetup<T extends KubeObject> {
@@ -185,7 +187,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
         ...(next === undefined ? {} : { continue: next }),
       });
       if (run !== this.#run) return;
-      for (const object of page.items) fresh.set(objectKey(object), object);
+      for (const object of page.items) fresh.set(objectKey(object), options?.keep?.(object) ?? object);
       revision = page.metadata.resourceVersion ?? '';
       next = page.metadata.continue === '' ? undefined : page.metadata.continue;
     } while (next !== undefined);
@@ -229,7 +231,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
         }
         this.#revision = event.object.metadata?.resourceVersion ?? this.#revision;
         if (event.type === 'DELETED') this.#drop(objectKey(event.object), event.object);
-        else this.#put(event.object);
+        else this.#put(options?.keep?.(event.object) ?? event.object);
       }
     } catch (error) {
       if (isApiError(error) && error.status === 410) {

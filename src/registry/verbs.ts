@@ -17,7 +17,7 @@ import { applyPatch, bodyType, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
 import { listConverted, readConverted, watchConverted } from './conversion.ts';
 import type { RawList } from './read.ts';
-import { methodNotAllowed } from './refusals.ts';
+import { badRequest, methodNotAllowed } from './refusals.ts';
 import { answerReview, isReview } from './reviews.ts';
 import { bound, evictionOptions, scaleOf, withScale } from './subresources.ts';
 import { planUpdate, type UpdateRequest } from './update.ts';
@@ -214,6 +214,8 @@ function putRequest(
       produce: (current) => ({ object: withScale(kind, current, object), warnings: [] }),
     };
   }
+  // Before it is looked for: a body that means another object says so, also when the one of the URL is not there.
+  requireSameName(wanted.metadata.name ?? '', place.name);
   const mayCreate = subresource === '' && kind.allowCreateOnUpdate && (wanted.metadata.resourceVersion ?? '') === '';
   const createInstead = mayCreate
     ? planCreate(core, { kind, namespace: place.namespace, object, identity, fieldManager })
@@ -223,6 +225,12 @@ function putRequest(
     produce: () => ({ object: wanted, warnings: [] }),
     ...(createInstead === undefined ? {} : { createInstead }),
   };
+}
+
+/** @throws ApiError 400. */
+function requireSameName(sent: string, asked: string): void {
+  if (sent !== '' && sent !== asked)
+    throw badRequest(`the name of the object (${sent}) does not match the name on the URL (${asked})`);
 }
 
 function planPatch(

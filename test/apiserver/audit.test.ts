@@ -132,6 +132,20 @@ test('events carry who, what, the bodies their level allows, and the outcome', a
   t.regex(events.at(-1)?.annotations?.['kontiki.audit/request-body'] ?? '', /^left out: \d+ bytes/);
 });
 
+test('who is refused for his name is recorded, and who stands in for another under both names', async (t) => {
+  const { f, events } = await audited({ ...POLICY, rules: [{ level: 'Metadata' }] });
+  await f.ask({ url: '/apis', client: false });
+  t.like(events.at(-1), { user: { username: 'system:anonymous' }, responseStatus: { code: 403 } });
+  await f.ask({ url: MAPS, headers: { 'impersonate-user': 'eve' } });
+  t.like(events.at(-1), {
+    user: { username: 'admin' },
+    impersonatedUser: { username: 'eve' },
+    responseStatus: { code: 403 },
+  });
+  await f.ask({ url: MAPS, client: { commonName: 'bob', organizations: [] }, headers: { 'impersonate-user': 'eve' } });
+  t.like(events.at(-1), { responseStatus: { code: 403, reason: 'Forbidden' } });
+});
+
 test('stages: received at once, started for watches, complete at their end', async (t) => {
   const { f, events } = await audited({ ...POLICY, omitStages: [], rules: [{ level: 'Metadata' }] });
   const watch = f.open({ url: `${MAPS}?watch=1` });

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { isApiError } from '#src/api/api-error.ts';
+import type { KubeObject } from '#src/api/object.ts';
 import { classify, inOrder } from '#src/apiserver/fairness/classify.ts';
 import { SUGGESTED, type FlowConfiguration } from '#src/apiserver/fairness/configuration.ts';
 import {
@@ -9,6 +10,7 @@ import {
   type Fairness,
   type Seat,
 } from '#src/apiserver/fairness/fairness.ts';
+import { configurationOf, withSuggested } from '#src/apiserver/fairness/objects.ts';
 import { hand } from '#src/apiserver/fairness/queue-set.ts';
 import { requestInfoOf, type RequestInfo } from '#src/apiserver/request-info.ts';
 import { parseTarget } from '#src/apiserver/route.ts';
@@ -237,4 +239,63 @@ test('objects replace the built-in configuration; the mandatory ones stay', asyn
   const seat = await at.fairness.admit(person('root', 'system:masters'), LIST);
   t.is(seat.headers['x-kubernetes-pf-prioritylevel-uid'], 'u-exempt');
   t.is((await at.fairness.admit(person('eve'), LIST)).level, 'catch-all');
+});
+
+test('objects of the API become the configuration: what they say is what holds', async (t) => {
+  const made = (kind: string, name: string, spec: object): KubeObject =>
+    ({
+      apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+      kind,
+      metadata: { name, uid: `uid-${name}` },
+      spec,
+    }) as KubeObject;
+  const everything = { verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] };
+  const level = made('PriorityLevelConfiguration', 'batch', {
+    type: 'Limited',
+    limited: {
+      nominalConcurrencyShares: 10,
+      lendablePercent: 50,
+      borrowingLimitPercent: 0,
+      limitResponse: { type: 'Queue', queuing: { queues: 4, handSize: 2, queueLengthLimit: 3 } },
+    },
+  });
+  const schema = made('FlowSchema', 'robots', {
+    priorityLevelConfiguration: { name: 'batch' },
+    matchingPrecedence: 50,
+    distinguisherMethod: { type: 'ByUser' },
+    rules: [
+      {
+        subjects: [
+          { kind: 'User', user: { name: 'robot' } },
+          { kind: 'ServiceAccount', serviceAccount: { namespace: 'ci', name: '*' } },
+          { kind: 'Robot' },
+        ],
+        resourceRules: [everything],
+      },
+    ],
+  });
+  const lost = made('FlowSchema', 'lost', { priorityLevelConfiguration: { name: 'nowhere' }, matchingPrecedence: 1 });
+  const at = lab(15);
+  at.fairness.configure(configurationOf([schema, lost], [level]));
+  const seats: Seat[] = [];
+  const refusals: unknown[] = [];
+  for (let i = 0; i < 30; i += 1) {
+    at.fairness.admit(person('robot'), LIST).then(
+      (seat) => seats.push(seat),
+      (error: unknown) => refusals.push(error),
+    );
+  }
+  await runFor(at.world, 0);
+  t.is(seats.length, 10, 'ten of fifteen seats by its shares, and it may borrow none');
+  t.is(seats[0]?.headers['x-kubernetes-pf-flowschema-uid'], 'uid-robots');
+  t.is(refusals.length, 30 - 10 - 2 * 3, 'two queues of three wait');
+  const ci = await at.fairness.admit(person('system:serviceaccount:other:x', 'system:serviceaccounts'), LIST);
+  t.is(ci.schema, 'catch-all', 'nobody else is a robot');
+
+  at.fairness.configure(withSuggested(configurationOf([schema], [level])));
+  const again = await at.fairness.admit(person('system:serviceaccount:other:x', 'system:serviceaccounts'), LIST);
+  t.is(again.schema, 'service-accounts', 'one object more does not take away the others');
+  const names = at.fairness.levels().map(({ name }) => name);
+  t.is(new Set(names).size, names.length);
+  t.true(names.includes('batch') && names.includes('workload-low'));
 });

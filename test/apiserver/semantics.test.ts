@@ -1,5 +1,6 @@
 /** Kubernetes' rules of reading and answering, as clients meet them: a row each, in its words. */
 import test, { type ExecutionContext } from 'ava';
+import { READING_PER_USER_MAX } from '#src/apiserver/intake.ts';
 import { createRegistry } from '#src/registry/registry.ts';
 import { serverFixture, type ServerFixture } from '#test/support/server-fixture.ts';
 import type { FakeAnswer, FakeRequest } from '#test/support/fake-exchange.ts';
@@ -276,4 +277,112 @@ test('a generated name that is taken each time is AlreadyExists with Retry-After
     'configmaps "g-bbbbb" already exists, the server was not able to generate a unique name for the object',
   );
   t.is(again.headers['retry-after'], '1');
+});
+
+const refusals: [what: string, request: FakeRequest, code: number, reason: string, message: string][] = [
+  [
+    'a body named otherwise than its URL, which is not there either',
+    { method: 'PUT', url: `${MAPS}/gone`, body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } } },
+    400,
+    'BadRequest',
+    'the name of the object (other) does not match the name on the URL (gone)',
+  ],
+  [
+    'a body of another namespace',
+    {
+      method: 'POST',
+      url: MAPS,
+      body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'kube-system' } },
+    },
+    400,
+    'BadRequest',
+    'the namespace of the provided object does not match the namespace sent on the request',
+  ],
+  [
+    'both ways of naming what becomes of dependents',
+    { method: 'DELETE', url: `${MAPS}/m0`, body: { propagationPolicy: 'Orphan', orphanDependents: true } },
+    422,
+    'Invalid',
+    'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: "Orphan": orphanDependents and deletionPropagation cannot be both set',
+  ],
+  [
+    'a way that does not exist',
+    { method: 'DELETE', url: `${MAPS}/m0`, body: { propagationPolicy: 'Sideways' } },
+    422,
+    'Invalid',
+    'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "Sideways": supported values: "Foreground", "Background", "Orphan", "nil"',
+  ],
+  [
+    'annotations of more than 256 KiB',
+    {
+      method: 'POST',
+      url: MAPS,
+      body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'b', annotations: { a: 'x'.repeat(262_144) } } },
+    },
+    422,
+    'Invalid',
+    'ConfigMap "b" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes',
+  ],
+];
+
+for (const [what, request, code, reason, message] of refusals) {
+  test(`${what}: ${code} ${reason}`, async (t) => {
+    const f = await withMaps(1);
+    const body = status(t, await f.ask(request), code, reason);
+    t.is(body.message, message);
+    t.false(Object.values(body.details ?? {}).includes(''), 'what is empty is left out of the details');
+    t.is((await f.ask({ url: `${MAPS}/m0` })).status, 200, 'nothing was done');
+  });
+}
+
+test('a write that changes nothing has no event and keeps its revision; a dry run leaves nothing', async (t) => {
+  const f = await withMaps(1);
+  const before = (await f.ask({ url: `${MAPS}/m0` })).json as Answered;
+  const since = before.metadata.resourceVersion;
+  const watch = f.open({ url: `${MAPS}?watch=1&resourceVersion=${since}&timeoutSeconds=5` });
+  const same = await f.ask({ method: 'PUT', url: `${MAPS}/m0`, body: before });
+  t.is((same.json as Answered).metadata.resourceVersion, since);
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  const empty = await f.ask({ method: 'PATCH', url: `${MAPS}/m0`, headers: merge, body: {} });
+  t.is((empty.json as Answered).metadata.resourceVersion, since);
+  const dry = await f.ask({
+    method: 'PATCH',
+    url: `${MAPS}/m0?dryRun=All`,
+    headers: merge,
+    body: { data: { a: '1' } },
+  });
+  t.like(dry.json, { data: { a: '1' } });
+  t.is((await f.ask({ method: 'DELETE', url: `${MAPS}/m0?dryRun=All` })).status, 200);
+  t.is((await f.ask({ method: 'DELETE', url: `${MAPS}?dryRun=All` })).status, 200);
+  t.deepEqual((await f.ask({ url: `${MAPS}/m0` })).json, before as never);
+  await f.run(watch.done);
+  t.deepEqual(watch.lines(), []);
+});
+
+test('bodies that do not come: their sender gets 429 with Retry-After, everybody else is served', async (t) => {
+  const f = await serverFixture();
+  const eve = { commonName: 'eve', organizations: ['people'] };
+  const alice = { commonName: 'alice', organizations: [] };
+  const node = { commonName: 'system:node:n1', organizations: ['system:nodes'] };
+  const hang = (client: typeof eve): FakeAnswer =>
+    f.open({ method: 'POST', url: MAPS, body: '', bodyless: true, client, headers: { 'content-length': '100' } });
+  const flood = Array.from({ length: 3_000 }, () => hang(eve));
+  await f.run(flood.at(-1)?.done ?? Promise.resolve());
+  const refused = flood.filter(({ status: code }) => code === 429);
+  t.is(refused.length, 3_000 - READING_PER_USER_MAX);
+  t.is(refused[0]?.headers['retry-after'], '1');
+  const before = f.clock.monotonicMs();
+  const admin = await f.ask({ url: '/api/v1/namespaces/default' });
+  t.is(admin.status, 200);
+  t.regex(String(admin.headers['x-kubernetes-pf-flowschema-uid']), /^[0-9a-f-]{36}$/);
+  t.is((await f.ask({ url: '/api/v1/nodes', client: node })).status, 200);
+  t.is((await f.ask({ url: '/livez', client: false })).status, 200);
+  const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' } };
+  t.is(
+    (await f.ask({ method: 'POST', url: MAPS, client: alice, body })).status,
+    403,
+    'she is answered, if not allowed',
+  );
+  t.is((await f.ask({ url: MAPS, client: eve })).status, 403, 'he may still read');
+  t.is(f.clock.monotonicMs(), before, 'and nobody waited');
 });

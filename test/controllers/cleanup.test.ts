@@ -3,6 +3,9 @@ import test from 'ava';
 import type { KubeObject } from '#src/api/object.ts';
 import { findCondition } from '#src/api/metadata.ts';
 import type { ConfigMap, Deployment, Event, Namespace, Pod, ReplicaSet } from '#src/api/objects.ts';
+import { createInformers } from '#src/controllers/informers.ts';
+import { createPrng } from '#src/sim/prng.ts';
+import { createSimRandom } from '#src/sim/random.ts';
 import {
   CONFIG_MAPS,
   DEPLOYMENTS,
@@ -10,6 +13,7 @@ import {
   NAMESPACES,
   PODS,
   REPLICA_SETS,
+  SECRETS,
   SERVICE_ACCOUNTS,
   SERVICES,
 } from '#src/controllers/resources.ts';
@@ -167,6 +171,21 @@ test('an owner named with the right uid and another name or kind is no owner', a
     left.map(({ metadata }) => metadata?.name),
     ['owner', 'unserved'],
   );
+});
+
+test('of kinds that only the garbage collector reads no more than metadata is held', async (t) => {
+  const plane = await controlPlane();
+  const informers = createInformers({ ...plane, client: plane.admin, random: createSimRandom(createPrng(5)) });
+  informers.start();
+  const owner = await plane.run(plane.admin.create(CONFIG_MAPS, configMap('owner', [])));
+  const data = { password: 'aHVudGVyMg==' };
+  const { metadata } = configMap('held', [owner]);
+  await plane.run(plane.admin.create(SECRETS, { apiVersion: 'v1', kind: 'Secret', metadata, data } as KubeObject));
+  await plane.pass(1_000);
+  const [held] = informers.of(SECRETS)?.list() ?? [];
+  t.like(held, { metadata: { name: 'held', ownerReferences: { length: 1 } } });
+  t.false('data' in (held ?? {}));
+  informers.stop();
 });
 
 test('a deleted namespace is emptied and removed; what holds it is named', async (t) => {
