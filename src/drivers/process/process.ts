@@ -14,7 +14,7 @@ import type { Log } from '#src/ports/log.ts';
 import type { ContainerSpec, ContainerState, Runtime, RuntimeEvent, SandboxState } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
-import { dialTcp } from '../dial.ts';
+import { dialInside, dialTcp } from '../dial.ts';
 import { probe } from '../probe.ts';
 import { createVolumeFiles } from '../volumes.ts';
 import {
@@ -444,8 +444,15 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       });
     },
     async dial(sandboxId, port) {
-      const { spec } = sandboxFile(sandboxId);
-      return dialTcp(spec.hostNetwork || spec.podIp === undefined ? '127.0.0.1' : spec.podIp, port);
+      const file = sandboxFile(sandboxId);
+      const { netnsPath, ip } = sandboxState(file);
+      try {
+        return await dialTcp(ip ?? '127.0.0.1', port);
+      } catch (error) {
+        // A server may listen on the Pod's loopback only, where Kubernetes' port-forward looks.
+        if (netnsPath === undefined) throw error;
+        return await dialInside(netnsPath, ['127.0.0.1'], port);
+      }
     },
     probe,
 
