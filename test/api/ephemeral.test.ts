@@ -50,7 +50,12 @@ for (const [what, before, after, want] of [
   [
     'ports and probes',
     [],
-    [debug({ ports: [{ containerPort: 80 }], livenessProbe: { periodSeconds: 1 } } as Partial<EphemeralContainer>)],
+    [
+      debug({
+        ports: [{ containerPort: 80, protocol: 'TCP' }],
+        livenessProbe: { periodSeconds: 1 },
+      } as Partial<EphemeralContainer>),
+    ],
     [
       'spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container',
       'spec.ephemeralContainers[0].livenessProbe: Forbidden: cannot be set for an Ephemeral Container',
