@@ -47,12 +47,13 @@ export function dialTcp(host: string, port: number): ReturnType<Runtime['dial']>
   });
 }
 
-/** In the namespace: connects to the first address that answers, says so with one byte, and copies. */
+/** In the namespace: connects to the first address that answers, says so with one byte, and copies, half by half. */
 const RELAY = `const [port,...hosts]=process.argv.slice(1);const next=(why)=>{const host=hosts.shift();
 if(!host){process.stderr.write(why);process.exit(1)}
 const s=require('net').connect({port:+port,host,allowHalfOpen:true});const failed=(e)=>next(e.code==='ECONNREFUSED'?'connect: connection refused':e.message);s.once('error',failed);
 s.once('connect',()=>{s.off('error',failed);s.on('error',()=>process.exit(1));process.stdout.write('+');
-process.stdin.pipe(s);s.pipe(process.stdout)})};next('')`;
+process.stdin.pipe(s);s.pipe(process.stdout);
+s.once('end',()=>process.stdout.end());s.once('close',()=>process.exit())})};next('')`;
 
 /**
  * TCP inside a network namespace, needs root: its loopback first, where port-forward looks for a
