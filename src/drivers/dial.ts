@@ -1,7 +1,9 @@
 /** TCP connections into Pods, as the Runtime port hands them out. */
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import type { Runtime } from '#src/ports/runtime.ts';
+import { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import type { DialedConnection, Runtime } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from './dataplane/commands.ts';
 import { writeTo } from './pipes.ts';
@@ -83,6 +85,60 @@ export function dialInside(netnsPath: string, hosts: string[], port: number): Re
         },
         write: (chunk) => writeTo(child.stdin, chunk),
         end: () => void child.stdin.end(),
+      });
+    });
+  });
+}
+
+/** A TLS session inside a connection. The certificate is not verified. Faults: RUNTIME_DIAL. */
+export function overTls(connection: DialedConnection): Promise<DialedConnection> {
+  let readMore: (() => void) | undefined;
+  const carrier = new Duplex({
+    read: () => readMore?.(),
+    write: (chunk: Buffer, _encoding, done) => void connection.write(chunk).then(() => done(), done),
+    final: (done) => {
+      connection.end();
+      done();
+    },
+  });
+  connection.output
+    .pump(async (chunk) => {
+      if (!carrier.push(chunk)) await new Promise<void>((resolve) => (readMore = resolve));
+    })
+    .then(
+      () => carrier.push(null),
+      (error: unknown) => carrier.destroy(error instanceof Error ? error : undefined),
+    );
+  const socket = connectTls({ socket: carrier, rejectUnauthorized: false });
+  const cancel = (): void => {
+    socket.destroy();
+    connection.output.cancel();
+    readMore?.();
+  };
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      cancel();
+      reject(new Fault('RUNTIME_DIAL', `tls: ${why}`, 'later'));
+    };
+    const timer = setTimeout(() => fail('handshake timeout'), DIAL_TIMEOUT_MS);
+    socket.once('close', () => clearTimeout(timer));
+    socket.once('error', (error) => fail(error.message));
+    socket.once('close', () => fail('the connection was closed'));
+    socket.once('secureConnect', () => {
+      clearTimeout(timer);
+      socket.removeAllListeners('error');
+      socket.removeAllListeners('close');
+      socket.on('error', cancel);
+      resolve({
+        output: {
+          async pump(handle) {
+            for await (const chunk of socket.iterator({ destroyOnReturn: false }))
+              await handle(chunk as Buffer, 'stdout');
+          },
+          cancel,
+        },
+        write: (chunk) => writeTo(socket, chunk),
+        end: () => void socket.end(),
       });
     });
   });
