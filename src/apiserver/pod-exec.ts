@@ -70,7 +70,9 @@ export function execRequestOf(query: URLSearchParams, pod: Pod, attach: boolean)
   if (!attach && command.length === 0) throw badRequest('you must specify at least one command for the container');
   const { phase } = (pod.status ?? {}) as { phase?: string };
   if (phase === 'Succeeded' || phase === 'Failed') {
-    throw badRequest(`cannot exec into a container in a completed pod; current phase is ${phase}`);
+    throw badRequest(
+      `cannot ${attach ? 'attach' : 'exec into'} a container in a completed pod; current phase is ${phase}`,
+    );
   }
   const flag = (option: string): boolean => booleanOf(query, option) ?? false;
   const streams = { stdin: flag('stdin'), stdout: flag('stdout'), stderr: flag('stderr'), tty: flag('tty') };

@@ -33,11 +33,12 @@ export interface ForwardTarget {
 export async function dialPod(
   { streams, pod }: Pick<ForwardTarget, 'streams' | 'pod'>,
   port: number,
+  tls = false,
 ): Promise<ByteStream> {
   const { namespace = '', name = '', uid = '' } = pod.metadata;
   return await openKubeletStream(streams, pod, {
     method: 'kubelet.dial',
-    header: { namespace, pod: name, uid, port },
+    header: { namespace, pod: name, uid, port, tls },
   });
 }
 

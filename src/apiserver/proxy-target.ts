@@ -50,30 +50,28 @@ export async function podTargetOf(at: Resolving): Promise<PodTarget> {
   const id = at.route.name ?? '';
   const isService = at.kind.resource === 'services';
   const named = splitSchemeNamePort(id, isService ? 'service' : 'pod');
-  if (named.scheme === 'https')
-    throw unavailable(`error trying to reach service: https is not spoken to pods here; use http`);
   return isService ? await serviceTarget(at, named) : await podTarget(at, named);
 }
 
-async function podTarget({ kind, route, own, streams }: Resolving, { name, port }: Named): Promise<PodTarget> {
+async function podTarget({ kind, route, own, streams }: Resolving, { scheme, name, port }: Named): Promise<PodTarget> {
   const pod = (await own.get(kind, { namespace: route.namespace, name })).object() as Pod;
   const ports = (pod.spec?.containers ?? []).flatMap((container) => container.ports ?? []);
   const known = port === '' ? ports[0]?.containerPort : ports.find((one) => one.name === port)?.containerPort;
   const number = known ?? (port === '' ? 80 : Number(port));
   if (!Number.isInteger(number) || number < 1 || number > 65_535)
     throw badRequest(`invalid pod request ${JSON.stringify(route.name)}: no port ${JSON.stringify(port)}`);
-  return reach(streams, pod, number);
+  return reach(streams, { pod, port: number, tls: scheme === 'https' });
 }
 
-function reach(streams: Peers, pod: Pod, port: number): PodTarget {
+function reach(streams: Peers, { pod, port, tls }: { pod: Pod; port: number; tls: boolean }): PodTarget {
   const ip = pod.status?.podIP ?? '';
   if (ip === '') throw badRequest(`address not allowed: pod ${pod.metadata.name ?? ''} has no address yet`);
   const host = `${ip}:${port}`;
   return {
-    host: port === 80 ? ip : host,
+    host: port === (tls ? 443 : 80) ? ip : host,
     async open() {
       try {
-        return await dialPod({ streams, pod }, port);
+        return await dialPod({ streams, pod }, port, tls);
       } catch (error) {
         throw unavailable(`error trying to reach service: ${messageOf(error)}`);
       }
@@ -83,7 +81,7 @@ function reach(streams: Peers, pod: Pod, port: number): PodTarget {
 
 async function serviceTarget(
   { kind, route, own, streams, clock }: Resolving,
-  { name, port }: Named,
+  { scheme, name, port }: Named,
 ): Promise<PodTarget> {
   const { namespace } = route;
   const service = (await own.get(kind, { namespace, name })).object() as Service;
@@ -110,7 +108,8 @@ async function serviceTarget(
     if (endpoint.targetRef?.kind !== 'Pod') continue;
     try {
       const place = { namespace, name: endpoint.targetRef.name ?? '' };
-      return reach(streams, (await own.get(podKind, place)).object() as Pod, number);
+      const pod = (await own.get(podKind, place)).object() as Pod;
+      return reach(streams, { pod, port: number, tls: scheme === 'https' });
     } catch (error) {
       if (!(error instanceof ApiError && error.reason === 'NotFound') && !isFault(error)) throw error;
       // Deleted since its slice was written: the next one.

@@ -15,7 +15,7 @@ import { request as httpsRequest } from 'node:https';
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { constants, createGzip, type Gzip } from 'node:zlib';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
 import type {
   Http,
   HttpClientIdentity,
@@ -27,10 +27,9 @@ import type {
   HttpServeOptions,
   HttpServer,
   HttpUpgrade,
-  HttpWebSocket,
-  RawStream,
 } from '#src/ports/http.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
+import { rawStreamOf, webSocketOf } from './http-streams.ts';
 
 const HEADER_BYTES_MAX = 64 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -39,8 +38,6 @@ const STREAMS_PER_SESSION_MAX = 250;
 const CONNECTIONS_MAX = 10_000;
 const WEBSOCKET_MESSAGE_BYTES_MAX = 1024 * 1024;
 const HIGH_WATER_BYTES = 256 * 1024;
-/** After our end of a raw stream, until the socket is cut. */
-const RAW_END_GRACE_MS = 10_000;
 
 type AnyRequest = IncomingMessage | Http2ServerRequest;
 type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -211,48 +208,6 @@ function responseOf(request: AnyRequest, raw: AnyResponse, isHttp2: boolean): Ht
   };
 }
 
-function webSocketOf(socket: WebSocket): HttpWebSocket {
-  socket.on('error', () => socket.terminate());
-  return {
-    send: (message, options) => socket.send(message, { binary: !options?.text }),
-    bufferedBytes: () => socket.bufferedAmount,
-    onMessage: (handle) => socket.on('message', (data: Buffer, isBinary) => handle(data, !isBinary)),
-    onClose: (handle) => socket.on('close', (code, reason) => handle(code, reason.toString())),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-    close: (code, reason) => socket.close(code, reason),
-  };
-}
-
-function rawStreamOf(socket: Socket): RawStream {
-  // One listener for all who wait: the streams of a connection may be many.
-  const waiting: (() => void)[] = [];
-  const wake = (): void => {
-    for (const resolve of waiting.splice(0)) resolve();
-  };
-  socket.on('error', () => socket.destroy());
-  socket.on('drain', wake);
-  socket.on('close', wake);
-  return {
-    write: (chunk) => (socket.destroyed || socket.writableEnded ? true : socket.write(chunk)),
-    drained: () =>
-      socket.destroyed || !socket.writableNeedDrain
-        ? Promise.resolve()
-        : new Promise((resolve) => waiting.push(resolve)),
-    onData: (handle) => socket.on('data', handle),
-    onEnd: (handle) => socket.on('end', handle),
-    onClose: (handle) => socket.on('close', handle),
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    end: () => {
-      socket.end();
-      // The other side has its time to read what is left, and no more.
-      const timer = setTimeout(() => socket.destroy(), RAW_END_GRACE_MS);
-      socket.once('close', () => clearTimeout(timer));
-    },
-  };
-}
-
 function plainAnswer(status: number, headers: HttpHeaders, body: Uint8Array): Buffer {
   const lines = [`HTTP/1.1 ${status} ${status === 101 ? 'Switching Protocols' : 'Refused'}`];
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
@@ -262,8 +217,6 @@ function plainAnswer(status: number, headers: HttpHeaders, body: Uint8Array): Bu
 
 function upgradeOf(sockets: WebSocketServer, request: IncomingMessage, socket: Socket, head: Buffer): HttpUpgrade {
   socket.on('error', () => socket.destroy());
-  // A stream may be silent for long; who relays it ends it when it is idle.
-  socket.setTimeout(0);
   return {
     request: requestOf(request),
     acceptWebSocket(protocol) {
@@ -275,6 +228,8 @@ function upgradeOf(sockets: WebSocketServer, request: IncomingMessage, socket: S
       });
     },
     acceptRaw(headers) {
+      // A stream may be silent for long; who relays it ends it when it is idle.
+      socket.setTimeout(0);
       socket.write(plainAnswer(101, headers, new Uint8Array()));
       if (head.length > 0) socket.unshift(head);
       return rawStreamOf(socket);

@@ -13,6 +13,8 @@ interface DialHeader {
   pod: string;
   uid: string;
   port: number;
+  /** Speak TLS to the server; the stream carries what is inside. */
+  tls?: boolean;
 }
 
 /** Connections of all Pods at once. */
@@ -36,7 +38,7 @@ export function serveDials(options: {
       throw new Fault('KUBELET_BUSY', `${CONNECTIONS_MAX} connections into pods are open on this node`, 'later');
     open += 1;
     try {
-      const connection = await options.runtime.dial(worker.sandboxId, header.port);
+      const connection = await options.runtime.dial(worker.sandboxId, header.port, { tls: header.tls ?? false });
       const done = { heard: false };
       stream.onClose(() => {
         open -= 1;

@@ -172,8 +172,11 @@ export interface Runtime {
   logs(containerId: string, options: LogOptions): Promise<OutputStream>;
   exec(containerId: string, options: { command: string[]; tty: boolean; stdin: boolean }): Promise<ExecSession>;
   attach(containerId: string, options: { tty: boolean; stdin: boolean }): Promise<ExecSession>;
-  /** Connect to a TCP port inside the sandbox, for port-forward. */
-  dial(sandboxId: string, port: number): Promise<DialedConnection>;
+  /**
+   * Connect to a TCP port inside the sandbox, for port-forward and proxies. With `tls` the connection carries what is
+   * inside a TLS session; the server's certificate is not verified, as Kubernetes' proxy to Pods does not.
+   */
+  dial(sandboxId: string, port: number, options?: { tls: boolean }): Promise<DialedConnection>;
   /** Resolves when reached (HTTP: its status code). Rejects with a sentence Kubernetes' events would carry. */
   probe(target: ProbeTarget, timeoutMs: number): Promise<{ status?: number; body?: string }>;
   ensureImage(

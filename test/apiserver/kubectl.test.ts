@@ -9,11 +9,6 @@ import type { Peers } from '#src/wire/peers.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
 import { kubectls, startKubectlServer } from '#test/support/kubectl-server.ts';
 
-function hasWebSocket(binary: string): boolean {
-  const minor = /kubectl\.1\.(\d+)$/.exec(binary)?.[1];
-  return minor !== undefined && Number(minor) >= 31;
-}
-
 /** A kubelet that answers exec with its command, or as a shell that ends with 3, and has one line of log. */
 const kubelet = {
   openStream: async (_node: string, method: string, header: unknown): Promise<ByteStream> => {
@@ -162,7 +157,7 @@ const steps: [string, RegExp, string?][] = [
   ...customResourceSteps(),
 ];
 
-/** exec over WebSocket came with kubectl 1.30; older ones know SPDY only. */
+/** Until 1.29 kubectl comes with SPDY, later with a WebSocket. */
 const execSteps: typeof steps = [
   ['exec b -n tour -- echo hello', /^ran echo hello$/m],
   ['exec b -n tour -- fail', /command terminated with exit code 3/],
@@ -176,7 +171,7 @@ for (const binary of binaries) {
     t.timeout(120_000);
     const running = await startKubectlServer(binary, kubelet);
     try {
-      for (const [command, want, stdin] of hasWebSocket(binary) ? [...steps, ...execSteps] : steps)
+      for (const [command, want, stdin] of [...steps, ...execSteps])
         t.regex(await running.kubectl(command, stdin), want, `kubectl ${command}`);
     } finally {
       await running.stop();

@@ -1,5 +1,6 @@
 /** exec, attach, port-forward and proxy through two nodes: SPDY/3.1 and WebSocket as their clients speak them. */
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
@@ -313,6 +314,29 @@ test('proxy: what cannot be reached or asked is told as Kubernetes tells it', as
     t.is(answer.status, 403);
     t.regex(answer.body, new RegExp(`cannot ${verb} resource \\\\"pods/proxy\\\\"`));
   }
+});
+
+test('proxy: https: to a server in the Pod, whoever signed its certificate', async (t) => {
+  const nodes = await twoNodes(t);
+  const server = createHttpsServer({ cert: nodes.tls.cert, key: nodes.tls.key }, (request, response) => {
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    request.on('end', () => response.end(`${bytes} ${'y'.repeat(400_000)}`));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const path = `/api/v1/namespaces/default/pods/https:p:${port}/proxy/x`;
+  const body = 'z'.repeat(500_000);
+  const answer = await nodes.ask(
+    `POST ${path} HTTP/1.1\r\nHost: api\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  t.is(answer.status, 200, answer.body.slice(0, 300));
+  t.true(answer.body === `500000 ${'y'.repeat(400_000)}`);
+  const plain = await web(t, (_request, response) => void response.end('plain'));
+  const refused = await nodes.ask(get(`/api/v1/namespaces/default/pods/https:p:${plain}/proxy/`));
+  t.is(refused.status, 503);
+  t.regex(refused.body, /error trying to reach service: tls: /);
 });
 
 test('proxy: answers that are no HTTP, or break off, become 503 or a cut', async (t) => {

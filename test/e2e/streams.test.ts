@@ -38,6 +38,20 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: inner}
+spec:
+  nodeName: n1
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: inner
+    image: host
+    command:
+    - ${process.execPath}
+    - -e
+    - require('http').createServer((_, answer) => answer.end('inside')).listen(7070, '127.0.0.1')
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: echo}
 spec:
   nodeName: n1
@@ -57,7 +71,7 @@ needs('root, network namespaces and kubectl', isRoot && canMakeNetns() && kubect
       t.is(up.code, 0, up.stdout + up.stderr);
       const applied = await lab.apply(PODS);
       t.is(applied.code, 0, applied.stderr);
-      await lab.kubectl('wait', 'pod/web', 'pod/echo', '--for=condition=Ready', '--timeout=60s');
+      await lab.kubectl('wait', 'pod/web', 'pod/echo', 'pod/inner', '--for=condition=Ready', '--timeout=60s');
       for (const [i, binary] of kubectls().entries()) {
         const run = { t, lab, directory, binary, port: 20_000 + 10 * i, name: binary.split('/').at(-1) ?? '' };
         await execs(run);
@@ -186,6 +200,14 @@ async function forwards(run: Run): Promise<void> {
     for (const { stdout } of answers) t.regex(stdout, /^hello from web on n1/, `${name}: ${forward.output()}`);
   } finally {
     forward.stop();
+  }
+  const inner = background(lab, binary, '--context', 'kontiki-n2', 'port-forward', 'pod/inner', `${port + 2}:7070`);
+  try {
+    await eventually(`${name} listens`, 20_000, () => Promise.resolve(inner.output().includes('Forwarding from')));
+    const { stdout } = await lab.exec('curl', '-s', '-m', '5', `http://127.0.0.1:${port + 2}/`);
+    t.is(stdout, 'inside', `${name}: a server on the loopback of its Pod: ${inner.output()}`);
+  } finally {
+    inner.stop();
   }
   const closed = background(lab, binary, '--context', 'kontiki-n2', 'port-forward', 'pod/web', `${port + 1}:9`);
   try {

@@ -73,12 +73,12 @@ onOwnNetns('process: a sandbox is told of once it is inside its own network name
 const encoder = new TextEncoder();
 
 onLinux('process: attach hears and is heard; the input ends with that of the first who attached', async (t) => {
-  const harness = openProcess(t);
-  const { runtime } = harness;
+  const opened = openProcess(t);
+  const { runtime } = opened;
   const script = 'while read line; do echo "heard $line"; echo "noted $line" >&2; done; echo over; exit 4';
   const { id } = await run(runtime, { ...shell(script), stdin: true, stdinOnce: true });
   // Through another life of the node: the socket is the shim's.
-  const session = await harness.again().attach(id, { tty: false, stdin: true });
+  const session = await opened.again().attach(id, { tty: false, stdin: true });
   const output = textOf(session.output);
   await session.write(encoder.encode('one\ntwo\n'));
   session.closeStdin();

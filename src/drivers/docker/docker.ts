@@ -27,6 +27,7 @@ import {
 import { createEvents } from './events.ts';
 import { createImages, DEMO_IMAGE, referenceOf, type Images } from './images.ts';
 import { createNetworks } from './networks.ts';
+import { overTls } from '../dial.ts';
 import { attachTo, dialSandbox, openLogs, startExec } from './sessions.ts';
 import { containerBody, hostsFile, LABEL, resolvFile, sandboxBody, sandboxFacts } from './specs.ts';
 import { containerState, sandboxState, uncertainState } from './states.ts';
@@ -132,9 +133,10 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
       const info = await inspectKnown(host, id);
       return attachTo(engine, id, { ...attachOptions, tty: info.Config.Tty });
     },
-    async dial(sandboxId, port) {
+    async dial(sandboxId, port, { tls } = { tls: false }) {
       const { ip, netnsPath } = sandboxState(await inspectKnown(host, sandboxId));
-      return dialSandbox({ ip, netnsPath }, port);
+      const connection = await dialSandbox({ ip, netnsPath }, port);
+      return tls ? await overTls(connection) : connection;
     },
     probe,
 

@@ -1,13 +1,11 @@
 /** Streams into containers: logs, exec, attach, and TCP into a Pod's namespace. */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import type { Exec } from 'dockerode';
 import type { ExecSession, LogOptions, OutputStream, Runtime } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
-import { findProgram } from '../dataplane/commands.ts';
 import { writeTo } from '../pipes.ts';
-import { dialTcp } from '../dial.ts';
+import { dialInside, dialTcp } from '../dial.ts';
 import { call, engineFault, opened, type Engine } from './engine.ts';
 import { outputOf } from './streams.ts';
 
@@ -155,46 +153,6 @@ export async function attachTo(
     cancel: () => output.cancel(),
     exited,
   };
-}
-
-/** In the namespace: connects to the first address that answers, says so with one byte, and copies. */
-const RELAY = `const [port,...hosts]=process.argv.slice(1);const next=(why)=>{const host=hosts.shift();
-if(!host){process.stderr.write(why);process.exit(1)}
-const s=require('net').connect({port:+port,host,allowHalfOpen:true});const failed=(e)=>next(e.message);s.once('error',failed);
-s.once('connect',()=>{s.off('error',failed);s.on('error',()=>process.exit(1));process.stdout.write('+');
-process.stdin.pipe(s);s.pipe(process.stdout)})};next('')`;
-
-/**
- * TCP inside a network namespace, needs root: its loopback first, where port-forward looks for a
- * server, then the Pod's own address. Never from outside, where that address may be somebody else's.
- */
-function dialInside(netnsPath: string, hosts: string[], port: number): ReturnType<Runtime['dial']> {
-  const nsenter = findProgram('nsenter') ?? 'nsenter';
-  const child = spawn(nsenter, [`--net=${netnsPath}`, '--', process.execPath, '-e', RELAY, String(port), ...hosts], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  child.stdin.on('error', () => undefined); // It ended; the output tells.
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString('utf8').slice(0, 1000)));
-  return new Promise((resolve, reject) => {
-    const fail = (why: string): void =>
-      reject(new Fault('RUNTIME_DIAL', `dial tcp port ${port} in the Pod: ${why}`, 'later'));
-    child.once('error', (error) => fail(error.message));
-    child.once('close', () => fail(said || 'the connection could not be made'));
-    child.stdout.once('readable', () => {
-      if (child.stdout.read(1) === null) return; // Ended without a byte: 'close' tells why.
-      resolve({
-        output: {
-          async pump(handle) {
-            for await (const chunk of child.stdout) await handle(chunk as Buffer, 'stdout');
-          },
-          cancel: () => void child.kill('SIGKILL'),
-        },
-        write: (chunk) => writeTo(child.stdin, chunk),
-        end: () => void child.stdin.end(),
-      });
-    });
-  });
 }
 
 export function dialSandbox(

@@ -14,7 +14,7 @@ import type { Log } from '#src/ports/log.ts';
 import type { ContainerSpec, ContainerState, Runtime, RuntimeEvent, SandboxState } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
-import { dialTcp } from '../dial.ts';
+import { dialInside, dialTcp, overTls } from '../dial.ts';
 import { probe } from '../probe.ts';
 import { createVolumeFiles } from '../volumes.ts';
 import {
@@ -443,9 +443,14 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
         exitCodeOf,
       });
     },
-    async dial(sandboxId, port) {
-      const { spec } = sandboxFile(sandboxId);
-      return dialTcp(spec.hostNetwork || spec.podIp === undefined ? '127.0.0.1' : spec.podIp, port);
+    async dial(sandboxId, port, { tls } = { tls: false }) {
+      const { netnsPath, ip } = sandboxState(sandboxFile(sandboxId));
+      const connection = await dialTcp(ip ?? '127.0.0.1', port).catch((error: unknown) => {
+        // A server may listen on the Pod's loopback only, where Kubernetes' port-forward looks.
+        if (netnsPath === undefined) throw error;
+        return dialInside(netnsPath, ['127.0.0.1'], port);
+      });
+      return tls ? await overTls(connection) : connection;
     },
     probe,
 
