@@ -93,6 +93,7 @@ function groupVersionKinds(typeName: string): Schema[] {
 const API_VERSIONS: readonly string[] = [
   'v1',
   'apiextensions.k8s.io/v1',
+  'apiregistration.k8s.io/v1',
   'apps/v1',
   'autoscaling/v1',
   'policy/v1',

@@ -16,6 +16,7 @@ import type { Peers } from '#src/wire/peers.ts';
 import { ANONYMOUS, forbiddenPath, identityOf, isOpenPath, unauthorized } from './authenticate.ts';
 import { Exchange } from './exchange.ts';
 import { relayExec } from './pod-exec.ts';
+import { passOn, remoteGroups } from './aggregated.ts';
 import { createPaths, type HealthCheck, type PathHandler, type PathSettings } from './paths.ts';
 import { handleResource, isLongRunning } from './resources.ts';
 import { parseTarget, type Target } from './route.ts';
@@ -43,7 +44,7 @@ export interface ApiServerOptions {
   registry: Registry;
   /** To the nodes' kubelets: logs and exec. */
   streams?: Peers;
-  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock' | 'kinds'>;
+  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock' | 'kinds' | 'remoteGroups'>;
   readinessChecks?: HealthCheck[];
   livenessChecks?: HealthCheck[];
   extraRoutes?: ExtraRoutes;
@@ -75,6 +76,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       ...options.config,
       clock: options.clock,
       kinds: () => options.registry.kinds.all(),
+      remoteGroups: async (identity) => await remoteGroups(options.registry, identity),
       readinessChecks: options.readinessChecks ?? [],
       livenessChecks: options.livenessChecks ?? [],
     }),
@@ -204,6 +206,7 @@ function identify(request: HttpRequest, target: Target): Identity {
 async function dispatch(state: ServerState, exchange: Exchange, target: Target): Promise<void> {
   const { options } = state;
   const { route } = target;
+  if (await passOn(options.registry, exchange, route)) return;
   if (route.type === 'resource') {
     const verbs = options.registry.verbsFor(exchange.identity);
     await handleResource(

@@ -1,10 +1,19 @@
 /** Everything that is not a resource: discovery, OpenAPI, version, health. */
-import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '#src/api/discovery.ts';
+import {
+  aggregatedDiscovery,
+  groupEntry,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+} from '#src/api/discovery.ts';
 import { openApiV3, openApiV3Paths, pathOf, type Describe } from '#src/api/openapi.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import { utf8 } from '#src/registry/bytes.ts';
 import type { Exchange } from './exchange.ts';
+import type { Identity } from '#src/registry/client.ts';
+import type { RemoteGroup } from './aggregated.ts';
 import { presentationOf } from './present.ts';
 import { notFoundPath } from './status.ts';
 
@@ -34,6 +43,8 @@ export interface PathSettings {
   serverAddress: string;
   /** What is served now; the same array as long as nothing changed. */
   kinds(): readonly Kind[];
+  /** Groups that other API servers have, as aggregated discovery shows them. */
+  remoteGroups(identity: Identity): Promise<RemoteGroup[]>;
   /** Without them the process is alive as long as it answers. */
   livenessChecks: HealthCheck[];
   readinessChecks: HealthCheck[];
@@ -69,7 +80,7 @@ export function createPaths(settings: PathSettings): PathHandler {
     else if (trimmed === '/') exchange.sendJson(200, { paths: rootPaths(settings.kinds()) });
     else if (/^\/(?:healthz|livez|readyz)(?:\/|$)/.test(trimmed)) sendHealth(exchange, settings, trimmed);
     else if (trimmed === '/api' || trimmed === '/apis')
-      sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
+      await sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
     else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/'))
       return sendGroup(exchange, trimmed, settings.kinds());
     else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings, documentOf);
@@ -93,13 +104,26 @@ function rootPaths(kinds: readonly Kind[]): string[] {
   ].sort();
 }
 
-function sendDiscovery(exchange: Exchange, settings: PathSettings, root: 'api' | 'apis'): void {
+async function sendDiscovery(exchange: Exchange, settings: PathSettings, root: 'api' | 'apis'): Promise<void> {
   const presentation = presentationOf(exchange.request.headers['accept'], ['discovery']);
   if (presentation.form !== 'discovery') {
-    exchange.sendJson(200, root === 'api' ? apiVersions(settings.serverAddress) : apiGroupList(settings.kinds()));
+    if (root === 'api') exchange.sendJson(200, apiVersions(settings.serverAddress));
+    else {
+      const list = apiGroupList(settings.kinds()) as { groups: object[] };
+      const remote = (await settings.remoteGroups(exchange.identity)).map(({ name, versions }) =>
+        groupEntry(
+          name,
+          versions.map(({ version }) => version),
+        ),
+      );
+      exchange.sendJson(200, { ...list, groups: [...list.groups, ...remote] });
+    }
     return;
   }
-  const bytes = utf8(JSON.stringify(aggregatedDiscovery(root, presentation.version, settings.kinds())));
+  const own = aggregatedDiscovery(root, presentation.version, settings.kinds()) as { items: object[] };
+  const remote = root === 'api' ? [] : await settings.remoteGroups(exchange.identity);
+  const items = remote.map(({ name, versions }) => ({ metadata: { name, creationTimestamp: null }, versions }));
+  const bytes = utf8(JSON.stringify({ ...own, items: [...own.items, ...items] }));
   // The answer's type must name the version, or kubectl 1.27 reads nothing from it.
   const contentType = `application/json;g=apidiscovery.k8s.io;v=${presentation.version};as=APIGroupDiscoveryList`;
   sendTagged(exchange, { bytes, hash: hashOf(bytes) }, contentType, { vary: 'Accept' });

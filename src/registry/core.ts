@@ -36,6 +36,8 @@ export interface RegistryPorts {
   reader: Reader;
   /** For webhooks; without it whatever needs one is refused. */
   http?: Pick<Http, 'fetch'>;
+  /** The certificate by which aggregated API servers know us. */
+  frontProxy?: () => Promise<{ certificatePem: string; privateKeyPem: string }>;
 }
 
 export interface RegistryCore extends RegistryPorts {

@@ -6,6 +6,7 @@
  * create.ts / update.ts / delete.ts (the plans), read.ts, watch.ts.
  */
 import { assert } from '#src/std/assert.ts';
+import { createAggregation, type Aggregation } from './aggregation.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
 import { inProcessClient } from './in-process-client.ts';
@@ -28,6 +29,8 @@ export interface Registry {
   readonly config: Required<RegistryConfig>;
   /** Fixed kinds and custom resources, by the local state. */
   readonly kinds: ServedKinds;
+  /** Groups that other API servers have. */
+  readonly aggregation: Aggregation;
 }
 
 export function createRegistry(from: RegistryPorts & { config: RegistryConfig }): Registry {
@@ -47,6 +50,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     proposer: from.proposer,
     reader: from.reader,
     ...(from.http === undefined ? {} : { http: from.http }),
+    ...(from.frontProxy === undefined ? {} : { frontProxy: from.frontProxy }),
     config,
     decoded: new DecodedCache(),
     kinds: servedKinds(from.reader),
@@ -54,6 +58,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
   return {
     config,
     kinds: core.kinds,
+    aggregation: createAggregation(core),
     verbsFor: (identity) => verbsFor(core, identity),
     clientFor: (identity): Client => inProcessClient(core, verbsFor(core, identity)),
   };

@@ -87,10 +87,10 @@ test('discovery: aggregated in both versions, and the plain documents', (t) => {
   t.is(rest.apiVersion, 'apidiscovery.k8s.io/v2beta1');
   t.deepEqual(
     rest.items.map(({ metadata }) => metadata['name']),
-    ['apiextensions.k8s.io', 'apps', 'events.k8s.io', 'coordination.k8s.io', 'discovery.k8s.io'],
+    ['apiextensions.k8s.io', 'apiregistration.k8s.io', 'apps', 'events.k8s.io', 'coordination.k8s.io', 'discovery.k8s.io'],
   );
   t.like(apiVersions('10.0.0.1:6443'), { kind: 'APIVersions', versions: ['v1'] });
-  t.is((apiGroupList()['groups'] as unknown[]).length, 5);
+  t.is((apiGroupList()['groups'] as unknown[]).length, 6);
   t.like(apiGroup('apps'), { name: 'apps', preferredVersion: { groupVersion: 'apps/v1', version: 'v1' } });
   t.is(apiGroup('nope'), undefined);
   const resources = (apiResourceList('apps', 'v1') as { resources: Json[] }).resources;
