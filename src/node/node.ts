@@ -7,6 +7,7 @@
  */
 import { createApiServer, type ApiServer } from '#src/apiserver/apiserver.ts';
 import type { KubeObject } from '#src/api/object.ts';
+import { issueFrontProxyFor } from '#src/cluster/cluster.ts';
 import { createRecords } from '#src/cluster/records.ts';
 import { countBoot } from '#src/cluster/identity.ts';
 import type { Decision, Records } from '#src/cluster/records.ts';
@@ -223,6 +224,8 @@ export function createNode(options: NodeOptions): Node {
   function compose(life: Life, wire: Wire, replica: Replica, started: { boots: number; run: string }): Parts {
     const { clock, random } = ports;
     const { identity, keys } = life;
+    const records = createRecords({ proposer: replica, reader: replica });
+    let frontProxy: ReturnType<typeof issueFrontProxyFor> | undefined;
     const registry = createRegistry({
       clock,
       random,
@@ -230,6 +233,8 @@ export function createNode(options: NodeOptions): Node {
       proposer: replica,
       reader: replica,
       http: ports.http,
+      // Made when first needed; most clusters aggregate nothing.
+      frontProxy: () => (frontProxy ??= issueFrontProxyFor({ crypto: ports.crypto, keys, records })),
       config: {
         serviceCidr: identity.ranges.services,
         evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000),
@@ -238,7 +243,6 @@ export function createNode(options: NodeOptions): Node {
     const clientOf = (user: string, ...groups: string[]) =>
       registry.clientFor({ user, groups: [...groups, 'system:authenticated'] });
     const nodeIdentity = clientOf(`system:node:${config.name}`, 'system:nodes');
-    const records = createRecords({ proposer: replica, reader: replica });
     const kubelet = createKubelet({
       client: nodeIdentity,
       clock,

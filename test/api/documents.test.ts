@@ -87,7 +87,14 @@ test('discovery: aggregated in both versions, and the plain documents', (t) => {
   t.is(rest.apiVersion, 'apidiscovery.k8s.io/v2beta1');
   t.deepEqual(
     rest.items.map(({ metadata }) => metadata['name']),
-    ['apiextensions.k8s.io', 'apiregistration.k8s.io', 'apps', 'events.k8s.io', 'coordination.k8s.io', 'discovery.k8s.io'],
+    [
+      'apiextensions.k8s.io',
+      'apiregistration.k8s.io',
+      'apps',
+      'events.k8s.io',
+      'coordination.k8s.io',
+      'discovery.k8s.io',
+    ],
   );
   t.like(apiVersions('10.0.0.1:6443'), { kind: 'APIVersions', versions: ['v1'] });
   t.is((apiGroupList()['groups'] as unknown[]).length, 6);

@@ -1,7 +1,14 @@
 /** Rules of ObjectMeta. Source: apimachinery pkg/api/validation/objectmeta.go 1.36. */
 import type { Kind } from '../kinds.ts';
 import { deepEqual } from '../metadata.ts';
-import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../names.ts';
+import {
+  isDns1035Label,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isLabelValue,
+  isPathSegmentName,
+  isQualifiedName,
+} from '../names.ts';
 import type { ObjectMeta, OwnerReference } from '../object.ts';
 import type { Causes } from './causes.ts';
 
@@ -11,7 +18,12 @@ export const ANNOTATIONS_BYTES_MAX = 262_144;
 const STANDARD_FINALIZERS = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
 type NameRule = (name: string) => string[];
-const NAME_RULES: Record<string, NameRule> = { Namespace: isDns1123Label, Service: isDns1035Label };
+const NAME_RULES: Record<string, NameRule> = {
+  Namespace: isDns1123Label,
+  Service: isDns1035Label,
+  // The core group's is `v1.`.
+  APIService: isPathSegmentName,
+};
 
 export function validateMetadata(causes: Causes, kind: Kind, metadata: ObjectMeta): void {
   const rule = (kind.custom === undefined ? NAME_RULES[kind.kind] : undefined) ?? isDns1123Subdomain;
