@@ -101,3 +101,10 @@ export const customResourceDefinition: readonly Column[] = [
   NAME,
   column('Created At', 'When the object was created.', 'date'),
 ];
+
+export const apiService: readonly Column[] = [
+  NAME,
+  column('Service', 'The Service in front of the server that has the group, or Local.'),
+  column('Available', 'Whether that server answers, and why not.'),
+  AGE,
+];

@@ -75,7 +75,8 @@ export function apiVersions(serverAddress: string): Record<string, unknown> {
   };
 }
 
-function groupEntry(group: string, versions: readonly string[]): Record<string, unknown> {
+/** An APIGroup without its type. */
+export function groupEntry(group: string, versions: readonly string[]): Record<string, unknown> {
   const entries = versions.map((version) => ({ groupVersion: joinApiVersion(group, version), version }));
   return { name: group, versions: entries, preferredVersion: entries[0] };
 }

@@ -191,6 +191,16 @@ const FIRST_ROWS: readonly KindRow[] = [
     columns: columns.customResourceDefinition,
   },
   {
+    group: 'apiregistration.k8s.io',
+    version: 'v1',
+    kind: 'APIService',
+    resource: 'apiservices',
+    namespaced: false,
+    categories: ['api-extensions'],
+    subresources: [STATUS],
+    columns: columns.apiService,
+  },
+  {
     group: 'apps',
     version: 'v1',
     kind: 'Deployment',

@@ -68,6 +68,7 @@ const ROWS: Record<string, Row> = {
     age(lease, nowMs),
   ],
   'discovery.k8s.io/v1 EndpointSlice': endpointSliceCells,
+  'apiregistration.k8s.io/v1 APIService': apiServiceCells,
   'apiextensions.k8s.io/v1 CustomResourceDefinition': (definition: KubeObject) => [
     nameOf(definition),
     definition.metadata?.creationTimestamp ?? '<unknown>',
@@ -232,4 +233,22 @@ function eventsV1Cells(event: EventsV1Event, nowMs: number): Cell[] {
     reportingInstance: event.reportingInstance,
   };
   return eventCells(core, nowMs);
+}
+
+interface ApiService extends KubeObject {
+  spec?: { service?: { namespace?: string; name?: string } };
+  status?: { conditions?: { type: string; status: string; reason?: string }[] };
+}
+
+function apiServiceCells(object: KubeObject, nowMs: number): Cell[] {
+  const { spec, status } = object as ApiService;
+  const at = spec?.service;
+  const available = status?.conditions?.find(({ type }) => type === 'Available');
+  const reason = available === undefined || available.status === 'True' ? '' : ` (${available.reason ?? ''})`;
+  return [
+    nameOf(object),
+    at === undefined ? 'Local' : `${at.namespace ?? ''}/${at.name ?? ''}`,
+    `${available?.status ?? 'Unknown'}${reason}`,
+    age(object, nowMs),
+  ];
 }

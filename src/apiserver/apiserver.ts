@@ -18,6 +18,7 @@ import type { Peers } from '#src/wire/peers.ts';
 import { ANONYMOUS, forbiddenPath, identityOf, isOpenPath, unauthorized } from './authenticate.ts';
 import { createAudit, type Audit, type AuditOptions } from './audit/audit.ts';
 import { Exchange } from './exchange.ts';
+import { passOn, remoteGroups } from './aggregated.ts';
 import { createFairness, type Fairness, type Seat } from './fairness/fairness.ts';
 import { followFlowObjects } from './fairness/objects.ts';
 import type { HealthCheck } from './health.ts';
@@ -54,7 +55,7 @@ export interface ApiServerOptions {
   registry: Registry;
   /** To the nodes' kubelets: logs and exec. */
   streams?: Peers;
-  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock' | 'metrics' | 'kinds'>;
+  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock' | 'metrics' | 'kinds' | 'remoteGroups'>;
   readinessChecks?: HealthCheck[];
   livenessChecks?: HealthCheck[];
   extraRoutes?: ExtraRoutes;
@@ -95,6 +96,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       clock,
       metrics,
       kinds: () => options.registry.kinds.all(),
+      remoteGroups: async (identity) => await remoteGroups(options.registry, identity),
       readinessChecks: options.readinessChecks ?? [],
       livenessChecks: options.livenessChecks ?? [],
     }),
@@ -282,6 +284,7 @@ function identify(request: HttpRequest, target: Target): Identity {
 async function dispatch(state: ServerState, exchange: Exchange, target: Target): Promise<void> {
   const { options } = state;
   const { route } = target;
+  if (await passOn(options.registry, exchange, route)) return;
   if (route.type === 'resource') {
     const verbs = options.registry.verbsFor(exchange.identity);
     await handleResource(

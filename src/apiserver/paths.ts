@@ -1,5 +1,12 @@
 /** Everything that is not a resource: discovery, OpenAPI, version, health. */
-import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '#src/api/discovery.ts';
+import {
+  aggregatedDiscovery,
+  groupEntry,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+} from '#src/api/discovery.ts';
 import { openApiV3, openApiV3Paths, pathOf, type Describe } from '#src/api/openapi.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import type { Clock } from '#src/ports/clock.ts';
@@ -9,6 +16,8 @@ import { forbiddenPath } from './authenticate.ts';
 import type { Exchange } from './exchange.ts';
 import { createSwaggerMaker } from './openapi-v2.ts';
 import { checksOf, HEALTH_ENDPOINTS, isHealthPath, sendHealth, type HealthSettings } from './health.ts';
+import type { Identity } from '#src/registry/client.ts';
+import type { RemoteGroup } from './aggregated.ts';
 import { presentationOf } from './present.ts';
 
 export interface VersionInfo {
@@ -31,6 +40,8 @@ export interface PathSettings extends HealthSettings {
   serverAddress: string;
   /** What is served now; the same array as long as nothing changed. */
   kinds(): readonly Kind[];
+  /** Groups that other API servers have, as aggregated discovery shows them. */
+  remoteGroups(identity: Identity): Promise<RemoteGroup[]>;
   describe?: Describe | undefined;
 }
 
@@ -70,7 +81,7 @@ export function createPaths(settings: PathSettings): PathHandler {
     else if (isHealthPath(trimmed)) return sendHealth(exchange, settings, trimmed);
     else if (trimmed === '/metrics' && settings.metrics !== undefined) sendMetrics(exchange, settings.metrics);
     else if (trimmed === '/api' || trimmed === '/apis')
-      sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
+      await sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
     else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/'))
       return sendGroup(exchange, trimmed, settings.kinds());
     else if (trimmed === '/openapi/v2') {
@@ -114,13 +125,26 @@ function sendMetrics(exchange: Exchange, metrics: Metrics): void {
   exchange.sendBytes(200, 'text/plain; version=0.0.4; charset=utf-8', utf8(metrics.text()));
 }
 
-function sendDiscovery(exchange: Exchange, settings: PathSettings, root: 'api' | 'apis'): void {
+async function sendDiscovery(exchange: Exchange, settings: PathSettings, root: 'api' | 'apis'): Promise<void> {
   const presentation = presentationOf(exchange.request.headers['accept'], ['discovery']);
   if (presentation.form !== 'discovery') {
-    exchange.sendJson(200, root === 'api' ? apiVersions(settings.serverAddress) : apiGroupList(settings.kinds()));
+    if (root === 'api') exchange.sendJson(200, apiVersions(settings.serverAddress));
+    else {
+      const list = apiGroupList(settings.kinds()) as { groups: object[] };
+      const remote = (await settings.remoteGroups(exchange.identity)).map(({ name, versions }) =>
+        groupEntry(
+          name,
+          versions.map(({ version }) => version),
+        ),
+      );
+      exchange.sendJson(200, { ...list, groups: [...list.groups, ...remote] });
+    }
     return;
   }
-  const bytes = utf8(JSON.stringify(aggregatedDiscovery(root, presentation.version, settings.kinds())));
+  const own = aggregatedDiscovery(root, presentation.version, settings.kinds()) as { items: object[] };
+  const remote = root === 'api' ? [] : await settings.remoteGroups(exchange.identity);
+  const items = remote.map(({ name, versions }) => ({ metadata: { name, creationTimestamp: null }, versions }));
+  const bytes = utf8(JSON.stringify({ ...own, items: [...own.items, ...items] }));
   // The answer's type must name the version, or kubectl 1.27 reads nothing from it.
   const contentType = `application/json;g=apidiscovery.k8s.io;v=${presentation.version};as=APIGroupDiscoveryList`;
   sendTagged(exchange, { bytes, hash: hashOf(bytes) }, contentType, { vary: 'Accept' });

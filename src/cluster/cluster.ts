@@ -16,6 +16,7 @@ import {
   createTrust,
   issueAdmin,
   issueClient,
+  issueFrontProxy,
   issuePeer,
   issueServing,
   openTrust,
@@ -152,6 +153,15 @@ export async function issueClientFor(
   const name = `client:${user}`;
   const { clusterId } = await records.cluster();
   return { ...(await issueClient(crypto, trust, name)), name, clusterId, authorityPem: keys.trust.peer };
+}
+
+/** The certificate of a server node towards aggregated API servers. */
+export async function issueFrontProxyFor(options: { crypto: Crypto; keys: Keys; records: Records }): Promise<Leaf> {
+  const { crypto, keys, records } = options;
+  return await issueFrontProxy(
+    crypto,
+    await openTrust(crypto, unhex(keys.clusterKey), unhex(await records.sealedTrust())),
+  );
 }
 
 const ADD_ATTEMPTS_MAX = 50;

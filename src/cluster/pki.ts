@@ -126,6 +126,11 @@ export function issueServing(
   });
 }
 
+/** By it aggregated API servers believe the names in our X-Remote headers. */
+export function issueFrontProxy(crypto: Crypto, trust: Trust): Promise<Leaf> {
+  return issue(crypto, trust.frontProxy, { commonName: 'front-proxy-client', usages: ['client'] });
+}
+
 export function issueAdmin(crypto: Crypto, trust: Trust): Promise<Leaf> {
   return issue(crypto, trust.client, {
     commonName: 'kubernetes-admin',

@@ -16,6 +16,7 @@ import type { ActorHost, ActorView } from './actor-host.ts';
 import { DEFAULT_CONFIG, type ControllerConfig } from './config.ts';
 import type { ControllerContext } from './context.ts';
 import { hostDeployments } from './deployment.ts';
+import { keepApiServices } from './api-services.ts';
 import { cleanUpDefinitions } from './definitions.ts';
 import { collectGarbage } from './garbage-collector.ts';
 import { createInformers } from './informers.ts';
@@ -97,6 +98,7 @@ export function createControllers(setup: ControllersSetup): Controllers {
   const furniture = furnishNamespaces(context);
   const duties: Duties[] = [
     cleanUpDefinitions(context),
+    keepApiServices(context),
     collectGarbage(context),
     furniture,
     expireEvents(context),

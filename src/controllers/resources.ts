@@ -21,6 +21,7 @@ export const CUSTOM_RESOURCE_DEFINITIONS: ResourceRef = {
   version: 'v1',
   resource: 'customresourcedefinitions',
 };
+export const API_SERVICES: ResourceRef = { group: 'apiregistration.k8s.io', version: 'v1', resource: 'apiservices' };
 export const LEASES: ResourceRef = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
 
 export function resourceName(resource: ResourceRef): string {

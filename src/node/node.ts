@@ -8,6 +8,7 @@
 import { createApiServer, type ApiServer } from '#src/apiserver/apiserver.ts';
 import { createAuditLog, type AuditLog } from '#src/apiserver/audit/log-file.ts';
 import type { KubeObject } from '#src/api/object.ts';
+import { issueFrontProxyFor } from '#src/cluster/cluster.ts';
 import { createRecords } from '#src/cluster/records.ts';
 import { countBoot } from '#src/cluster/identity.ts';
 import type { Decision, Records } from '#src/cluster/records.ts';
@@ -229,6 +230,8 @@ export function createNode(options: NodeOptions): Node {
   function compose(life: Life, wire: Wire, replica: Replica, started: { boots: number; run: string }): Parts {
     const { clock, random } = ports;
     const { identity, keys } = life;
+    const records = createRecords({ proposer: replica, reader: replica });
+    let frontProxy: ReturnType<typeof issueFrontProxyFor> | undefined;
     const registry = createRegistry({
       clock,
       random,
@@ -236,6 +239,8 @@ export function createNode(options: NodeOptions): Node {
       proposer: replica,
       reader: replica,
       http: ports.http,
+      // Made when first needed; most clusters aggregate nothing.
+      frontProxy: () => (frontProxy ??= issueFrontProxyFor({ crypto: ports.crypto, keys, records })),
       config: {
         serviceCidr: identity.ranges.services,
         evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000),
@@ -244,7 +249,6 @@ export function createNode(options: NodeOptions): Node {
     const clientOf = (user: string, ...groups: string[]) =>
       registry.clientFor({ user, groups: [...groups, 'system:authenticated'] });
     const nodeIdentity = clientOf(`system:node:${config.name}`, 'system:nodes');
-    const records = createRecords({ proposer: replica, reader: replica });
     const kubelet = createKubelet({
       client: nodeIdentity,
       clock,

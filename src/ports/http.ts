@@ -97,7 +97,8 @@ export interface HttpFetchOptions {
   method: string;
   /** http:// or https:// */
   url: string;
-  headers?: HttpHeaders;
+  /** A list is sent as repeated headers. */
+  headers?: Record<string, string | string[]>;
   body?: Uint8Array;
   /** Trust only this authority; without it the certificate is not verified (probes), unless by the system's. */
   authorityPem?: string;

@@ -39,6 +39,8 @@ export interface RegistryPorts {
   judgeToken?: TokenJudge;
   /** For webhooks; without it whatever needs one is refused. */
   http?: Pick<Http, 'fetch'>;
+  /** The certificate by which aggregated API servers know us. */
+  frontProxy?: () => Promise<{ certificatePem: string; privateKeyPem: string }>;
 }
 
 export interface RegistryCore extends RegistryPorts {

@@ -15,6 +15,7 @@ import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import { judgeApiService } from './api-services.ts';
 import { judgeDefinition, requireOpenDefinition } from './definitions.ts';
 import { objectKey } from './keys.ts';
 import { isNamespaceKind, openMarker, prepareNamespace, requireOpenNamespace } from './namespaces.ts';
@@ -50,7 +51,11 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     applyDefaults(kind, object);
     prepareForCreate(kind, object, { identity: request.identity, nowMs: core.clock.wallMs(), subresource: '' });
     admitCreate({ core, view, kind, identity: request.identity }, object);
-    const causes = [...validateCreate(kind, object), ...judgeDefinition({ core, view, kind }, object, undefined)];
+    const causes = [
+      ...validateCreate(kind, object),
+      ...judgeDefinition({ core, view, kind }, object, undefined),
+      ...judgeApiService(core, kind, object),
+    ];
     if (causes.length > 0) throw invalid(kind, name, causes);
     object.metadata.managedFields = request.applied
       ? (request.object.metadata?.managedFields ?? [])

@@ -7,6 +7,7 @@
  */
 import type { Kind } from '#src/api/kinds.ts';
 import { assert } from '#src/std/assert.ts';
+import { createAggregation, type Aggregation } from './aggregation.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
 import { inProcessClient } from './in-process-client.ts';
@@ -32,6 +33,8 @@ export interface Registry {
   readonly config: Required<RegistryConfig>;
   /** Fixed kinds and custom resources, by the local state. */
   readonly kinds: ServedKinds;
+  /** Groups that other API servers have. */
+  readonly aggregation: Aggregation;
 }
 
 export function createRegistry(from: RegistryPorts & { config: RegistryConfig }): Registry {
@@ -51,6 +54,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     proposer: from.proposer,
     reader: from.reader,
     ...(from.http === undefined ? {} : { http: from.http }),
+    ...(from.frontProxy === undefined ? {} : { frontProxy: from.frontProxy }),
     config,
     decoded: new DecodedCache(),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
@@ -59,6 +63,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
   return {
     config,
     kinds: core.kinds,
+    aggregation: createAggregation(core),
     verbsFor: (identity) => verbsFor(core, identity),
     countOf: (kind) => core.reader.local().range({ ...objectRange(kind, undefined), limit: 1 }).count,
     clientFor: (identity): Client => inProcessClient(core, verbsFor(core, identity)),

@@ -10,6 +10,7 @@ import { warningsOf } from '#src/api/warnings.ts';
 import type { Operation, Value } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import { requireOwnBoundPod } from './admission.ts';
+import { judgeApiService } from './api-services.ts';
 import { judgeDefinition } from './definitions.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
@@ -78,6 +79,7 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
     const causes = [
       ...validateUpdate(kind, updated, current, request.subresource),
       ...judgeDefinition({ core, view, kind }, updated, current),
+      ...judgeApiService(core, kind, updated),
     ];
     if (causes.length > 0) throw invalid(kind, name, causes);
     updated.metadata = {

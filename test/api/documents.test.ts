@@ -88,6 +88,7 @@ test('discovery: aggregated in both versions, and the plain documents', (t) => {
   t.deepEqual(
     rest.items.map(({ metadata }) => metadata['name']),
     [
+      'apiregistration.k8s.io',
       'apps',
       'events.k8s.io',
       'authentication.k8s.io',
@@ -110,7 +111,7 @@ test('discovery: aggregated in both versions, and the plain documents', (t) => {
     ],
   );
   t.like(apiVersions('10.0.0.1:6443'), { kind: 'APIVersions', versions: ['v1'] });
-  t.is((apiGroupList()['groups'] as unknown[]).length, 19);
+  t.is((apiGroupList()['groups'] as unknown[]).length, 20);
   t.like(apiGroup('apps'), { name: 'apps', preferredVersion: { groupVersion: 'apps/v1', version: 'v1' } });
   t.is(apiGroup('nope'), undefined);
   const resources = (apiResourceList('apps', 'v1') as { resources: Json[] }).resources;

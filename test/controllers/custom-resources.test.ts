@@ -104,3 +104,35 @@ test('what a custom resource owns goes with it, and so does a custom resource wi
   await t.throwsAsync(c.run(c.admin.get(CONFIG_MAPS, 'owned', { namespace: 'default' })), { message: /not found/ });
   c.controllers.close();
 });
+
+test('every served group and version has an APIService; those of definitions come and go with them', async (t) => {
+  const c = await plane();
+  const services = { group: 'apiregistration.k8s.io', version: 'v1', resource: 'apiservices' };
+  const names = async () => (await c.run(c.admin.list(services, {}))).items.map(({ metadata }) => metadata?.name);
+  const before = await names();
+  for (const name of ['v1.', 'v1.apps', 'v1.example.com']) t.true(before.includes(name), name);
+  const remote = {
+    apiVersion: 'apiregistration.k8s.io/v1',
+    kind: 'APIService',
+    metadata: { name: 'v1.elsewhere.example' },
+    spec: {
+      group: 'elsewhere.example',
+      version: 'v1',
+      groupPriorityMinimum: 1,
+      versionPriority: 1,
+      service: { namespace: 'default', name: 'nowhere' },
+    },
+  };
+  await c.run(c.admin.create(services, remote as KubeObject));
+  await c.pass(1_000);
+  const judged = await c.run(c.admin.get(services, 'v1.elsewhere.example'));
+  t.like((judged as { status?: { conditions: unknown[] } }).status?.conditions[0], {
+    type: 'Available',
+    status: 'False',
+    reason: 'ServiceNotFound',
+  });
+  await c.run(c.admin.delete(CRDS, 'widgets.example.com'));
+  await c.pass(20_000);
+  t.false((await names()).includes('v1.example.com'));
+  c.controllers.close();
+});

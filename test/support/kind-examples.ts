@@ -49,6 +49,10 @@ export const KIND_EXAMPLES: Record<string, Json> = {
       versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
     },
   },
+  'apiregistration.k8s.io/v1 APIService': {
+    metadata: { name: 'v1.remote.example.com' },
+    spec: { group: 'remote.example.com', version: 'v1', groupPriorityMinimum: 100, versionPriority: 10 },
+  },
   'apps/v1 ControllerRevision': { data: { any: 'thing' }, revision: 1 },
   'apps/v1 DaemonSet': { spec: { selector, template } },
   'apps/v1 Deployment': { spec: { selector, template } },

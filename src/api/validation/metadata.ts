@@ -22,6 +22,8 @@ type NameRule = (name: string) => string[];
 const NAME_RULES: Record<string, NameRule> = {
   'v1 Namespace': isDns1123Label,
   'v1 Service': isDns1035Label,
+  // The core group's is `v1.`.
+  'apiregistration.k8s.io/v1 APIService': isPathSegmentName,
   'rbac.authorization.k8s.io/v1 Role': isPathSegmentName,
   'rbac.authorization.k8s.io/v1 RoleBinding': isPathSegmentName,
   'rbac.authorization.k8s.io/v1 ClusterRole': isPathSegmentName,
