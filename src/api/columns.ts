@@ -1,18 +1,6 @@
 /** Table columns of the served kinds, in the order of the cells that table-cells.ts makes. */
 import type { Column } from './table.ts';
-
-function column(name: string, description: string, type: Column['type'] = 'string'): Column {
-  return { name, type, format: '', description, priority: 0 };
-}
-function wide(name: string, description: string, type: Column['type'] = 'string'): Column {
-  return { name, type, format: '', description, priority: 1 };
-}
-
-const NAME: Column = { ...column('Name', 'Unique within the namespace; cannot be changed.'), format: 'name' };
-const AGE = column('Age', 'Time since the object was created.');
-const CONTAINERS = wide('Containers', 'Names of the containers in the template.');
-const IMAGES = wide('Images', 'Images of the containers in the template.');
-const SELECTOR = wide('Selector', 'Labels of the Pods that belong to it.');
+import { AGE, column, CONTAINERS, IMAGES, NAME, SELECTOR, wide } from './tables/printer.ts';
 
 export const pod: readonly Column[] = [
   NAME,

@@ -1,18 +1,33 @@
-/** Between the versions of one stored object: v1 Event and events.k8s.io/v1 Event. */
+/** Between the versions of one stored object: Events of both groups, HorizontalPodAutoscalers of v1 and v2. */
+import { hpaToV1, hpaToV2 } from './convert-autoscaling.ts';
+import { defaultAutoscalerV2 } from './defaults/workloads.ts';
 import type { Kind } from './kinds.ts';
 import type { KubeObject } from './object.ts';
 import type { Event, EventsV1Event } from './objects.ts';
+import type { HorizontalPodAutoscaler as AutoscalerV1 } from './objects/autoscaling-v1.ts';
+import type { HorizontalPodAutoscaler as AutoscalerV2 } from './objects/autoscaling-v2.ts';
+
+function isAutoscalerV1(kind: Kind): boolean {
+  return kind.apiVersion === 'autoscaling/v1' && kind.kind === 'HorizontalPodAutoscaler';
+}
 
 /** A stored object in the form `to`; the same object when it already is. */
 export function convertTo(to: Kind, object: KubeObject): KubeObject {
   if (to.kind === 'Event' && to.group === 'events.k8s.io' && object.apiVersion === 'v1')
     return toEventsV1(object as Event);
+  if (isAutoscalerV1(to) && object.apiVersion === 'autoscaling/v2') return hpaToV1(object as AutoscalerV2);
   return object;
 }
 
 /** An object of kind `from` in the form that is stored; the same object when it already is. */
 export function convertToStored(from: Kind, object: KubeObject): KubeObject {
   if (from.kind === 'Event' && from.group === 'events.k8s.io') return toCoreV1(object as EventsV1Event);
+  if (isAutoscalerV1(from)) {
+    const stored = hpaToV2(object as AutoscalerV1);
+    // A v1 without a target means v2's default, which v1 itself cannot know while its annotations may hold metrics.
+    defaultAutoscalerV2(stored);
+    return stored;
+  }
   return object;
 }
 

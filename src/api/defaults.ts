@@ -1,15 +1,18 @@
 /**
  * What Kubernetes fills in before validation, for the served kinds. Many of these are load-bearing: clients read
  * them without looking whether they are there (kubectl debug crashes without spec.securityContext).
- * Source: Kubernetes 1.36 pkg/apis/<group>/<version>/defaults.go. Pods have their own file, pod-defaults.ts.
+ * Source: Kubernetes 1.36 pkg/apis/<group>/<version>/defaults.go. Pods have their own file, pod-defaults.ts;
+ * most kinds have theirs in defaults/.
  */
+import * as devices from './defaults/devices.ts';
+import * as policy from './defaults/policy.ts';
+import * as workloads from './defaults/workloads.ts';
 import type { Kind } from './kinds.ts';
 import type { KubeObject } from './object.ts';
 import type {
   Deployment,
   Endpoints,
   EndpointSlice,
-  Lease,
   Namespace,
   Node,
   Pod,
@@ -22,24 +25,52 @@ import { defaultPodSpec } from './pod-defaults.ts';
 
 type Writer<T> = (object: T) => void;
 
+/** By apiVersion and kind: other groups may have kinds of the same name. */
 const DEFAULTS: Record<string, Writer<never>> = {
-  Pod: ((pod: Pod) => {
+  'v1 Pod': ((pod: Pod) => {
     if (pod.spec !== undefined) defaultPodSpec(pod.spec, 'pod');
   }) satisfies Writer<Pod>,
-  Deployment: defaultDeployment satisfies Writer<Deployment>,
-  ReplicaSet: defaultReplicaSet satisfies Writer<ReplicaSet>,
-  Service: defaultService satisfies Writer<Service>,
-  Namespace: defaultNamespace satisfies Writer<Namespace>,
-  Node: defaultNode satisfies Writer<Node>,
-  Secret: defaultSecret satisfies Writer<Secret>,
-  Endpoints: defaultEndpoints satisfies Writer<Endpoints>,
-  EndpointSlice: defaultEndpointSlice satisfies Writer<EndpointSlice>,
-  Lease: ((_lease: Lease) => {}) satisfies Writer<Lease>,
+  'apps/v1 Deployment': defaultDeployment satisfies Writer<Deployment>,
+  'apps/v1 ReplicaSet': defaultReplicaSet satisfies Writer<ReplicaSet>,
+  'v1 Service': defaultService satisfies Writer<Service>,
+  'v1 Namespace': defaultNamespace satisfies Writer<Namespace>,
+  'v1 Node': defaultNode satisfies Writer<Node>,
+  'v1 Secret': defaultSecret satisfies Writer<Secret>,
+  'v1 Endpoints': defaultEndpoints satisfies Writer<Endpoints>,
+  'discovery.k8s.io/v1 EndpointSlice': defaultEndpointSlice satisfies Writer<EndpointSlice>,
+  'v1 PodTemplate': workloads.defaultPodTemplate,
+  'v1 ReplicationController': workloads.defaultReplicationController,
+  'v1 PersistentVolumeClaim': workloads.defaultClaim,
+  'v1 PersistentVolume': policy.defaultPersistentVolume,
+  'v1 LimitRange': policy.defaultLimitRange,
+  'apps/v1 StatefulSet': workloads.defaultStatefulSet,
+  'apps/v1 DaemonSet': workloads.defaultDaemonSet,
+  'batch/v1 Job': workloads.defaultJob,
+  'batch/v1 CronJob': workloads.defaultCronJob,
+  'autoscaling/v1 HorizontalPodAutoscaler': workloads.defaultAutoscalerV1,
+  'autoscaling/v2 HorizontalPodAutoscaler': workloads.defaultAutoscalerV2,
+  'networking.k8s.io/v1 NetworkPolicy': policy.defaultNetworkPolicy,
+  'networking.k8s.io/v1 IngressClass': policy.defaultIngressClass,
+  'rbac.authorization.k8s.io/v1 RoleBinding': policy.defaultRoleBinding,
+  'rbac.authorization.k8s.io/v1 ClusterRoleBinding': policy.defaultRoleBinding,
+  'storage.k8s.io/v1 StorageClass': policy.defaultStorageClass,
+  'storage.k8s.io/v1 CSIDriver': policy.defaultCsiDriver,
+  'scheduling.k8s.io/v1 PriorityClass': policy.defaultPriorityClass,
+  'flowcontrol.apiserver.k8s.io/v1 FlowSchema': policy.defaultFlowSchema,
+  'flowcontrol.apiserver.k8s.io/v1 PriorityLevelConfiguration': policy.defaultPriorityLevel,
+  'admissionregistration.k8s.io/v1 MutatingWebhookConfiguration': policy.defaultMutatingWebhooks,
+  'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': policy.defaultWebhooks,
+  'admissionregistration.k8s.io/v1 MutatingAdmissionPolicy': policy.defaultAdmissionPolicy,
+  'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy': policy.defaultAdmissionPolicy,
+  'admissionregistration.k8s.io/v1 MutatingAdmissionPolicyBinding': policy.defaultPolicyBinding,
+  'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding': policy.defaultPolicyBinding,
+  'resource.k8s.io/v1 ResourceClaim': devices.defaultResourceClaim,
+  'resource.k8s.io/v1 ResourceClaimTemplate': devices.defaultResourceClaimTemplate,
 };
 
 /** Changes `object` in place. Never fails: what is wrong stays for validation. */
 export function applyDefaults(kind: Kind, object: KubeObject): void {
-  const write = DEFAULTS[kind.kind] as Writer<KubeObject> | undefined;
+  const write = DEFAULTS[`${kind.apiVersion} ${kind.kind}`] as Writer<KubeObject> | undefined;
   write?.(object);
 }
 

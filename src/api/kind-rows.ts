@@ -1,16 +1,13 @@
 /** The served kinds, a row each. What a row leaves out is settled in kinds.ts. */
 import * as columns from './columns.ts';
 import type { KindRow, Subresource } from './kinds.ts';
+import { NETWORKING_ROWS } from './rows/networking.ts';
+import { POLICY_ROWS } from './rows/policy.ts';
+import { STORAGE_ROWS } from './rows/storage.ts';
+import { SCALE, STATUS } from './rows/subresources.ts';
+import { VIRTUAL_ROWS } from './rows/virtual.ts';
+import { WORKLOAD_ROWS } from './rows/workloads.ts';
 
-const STATUS: Subresource = { name: 'status', verbs: ['get', 'patch', 'update'] };
-const SCALE: Subresource = {
-  name: 'scale',
-  verbs: ['get', 'patch', 'update'],
-  group: 'autoscaling',
-  version: 'v1',
-  kind: 'Scale',
-  typeName: 'io.k8s.api.autoscaling.v1.Scale',
-};
 /** Streams: kubectl comes with GET (WebSocket) or POST (SPDY). */
 const stream = (name: string, kind: string): Subresource => ({
   name,
@@ -71,7 +68,7 @@ const EVENT: Omit<KindRow, 'group' | 'selectableFields'> = {
   columns: columns.event,
 };
 
-export const ROWS: readonly KindRow[] = [
+const FIRST_ROWS: readonly KindRow[] = [
   {
     group: '',
     version: 'v1',
@@ -234,3 +231,37 @@ export const ROWS: readonly KindRow[] = [
     columns: columns.endpointSlice,
   },
 ];
+
+/** In the order of Kubernetes' discovery: a name that two groups have is the first one's. */
+const GROUP_ORDER: readonly string[] = [
+  '',
+  'apiregistration.k8s.io',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+  'resource.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+];
+
+export const ROWS: readonly KindRow[] = [
+  ...FIRST_ROWS,
+  ...STORAGE_ROWS,
+  ...WORKLOAD_ROWS,
+  ...NETWORKING_ROWS,
+  ...POLICY_ROWS,
+  ...VIRTUAL_ROWS,
+].toSorted((a, b) => GROUP_ORDER.indexOf(a.group) - GROUP_ORDER.indexOf(b.group));

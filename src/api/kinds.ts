@@ -1,7 +1,8 @@
 /** The kinds that are served: a row each. Adding a kind is adding a row. */
 import { findType } from './facts/facts.ts';
 import { ROWS } from './kind-rows.ts';
-import type { Column } from './table.ts';
+import type { KubeObject } from './object.ts';
+import type { Cell, Column } from './table.ts';
 
 export type Verb = 'create' | 'get' | 'list' | 'watch' | 'update' | 'patch' | 'delete' | 'deletecollection';
 
@@ -47,6 +48,8 @@ export interface Kind {
   /** PUT of a name that does not exist creates it. */
   readonly allowCreateOnUpdate: boolean;
   readonly columns: readonly Column[];
+  /** The row of an object in a table; absent: table-cells.ts knows it. */
+  readonly cells?: (object: KubeObject, nowMs: number) => Cell[];
 }
 
 /** As written in kind-rows.ts; the rest follows from it. */
@@ -57,6 +60,7 @@ export interface KindRow {
   readonly resource: string;
   readonly namespaced: boolean;
   readonly columns: readonly Column[];
+  readonly cells?: Kind['cells'];
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
   /** Default: all of them. */
@@ -100,6 +104,7 @@ const PACKAGES: Record<string, string> = {
   'metrics.k8s.io': 'io.k8s.metrics.pkg.apis.metrics',
 };
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+const TYPE_META = `${META}.TypeMeta`;
 /** Kinds that exist in every group. */
 const META_KINDS: ReadonlySet<string> = new Set([
   'DeleteOptions',
@@ -117,7 +122,8 @@ export function typeNameOf(apiVersion: string, kind: string): string | undefined
   const { group, version } = splitApiVersion(apiVersion);
   if (!Object.hasOwn(PACKAGES, group)) return undefined;
   const name = `${PACKAGES[group]}.${version}.${kind}`;
-  return findType(name)?.byName.has('kind') === true ? name : undefined;
+  // Other structs have fields called kind and apiVersion, too: references and subjects.
+  return findType(name)?.declared.some((field) => field.inline && field.type === TYPE_META) === true ? name : undefined;
 }
 
 export function splitApiVersion(apiVersion: string): { group: string; version: string } {

@@ -17,9 +17,13 @@ export function pathsOf(kinds: readonly Kind[], root: string): Json {
   const paths: Json = {};
   for (const kind of kinds) {
     const base = kind.namespaced ? `${root}/namespaces/{namespace}/${kind.resource}` : `${root}/${kind.resource}`;
-    if (kind.namespaced) paths[`${root}/${kind.resource}`] = { get: operation(kind, 'list') };
+    if (kind.namespaced && kind.verbs.includes('list')) {
+      const operationId = `list${kind.kind}ForAllNamespaces${tagId(kind)}`;
+      paths[`${root}/${kind.resource}`] = { get: { ...operation(kind, 'list'), operationId } };
+    }
     paths[base] = collectionOperations(kind);
-    paths[`${base}/{name}`] = objectOperations(kind, undefined);
+    // Questions are answered at once; there is nothing to find by its name.
+    if (kind.verbs.includes('get')) paths[`${base}/{name}`] = objectOperations(kind, undefined);
     for (const subresource of kind.subresources) {
       paths[`${base}/{name}/${subresource.name}`] = objectOperations(kind, subresource);
     }

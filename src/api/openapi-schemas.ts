@@ -1,6 +1,6 @@
 /** Component schemas of an OpenAPI v3 document, from the type table. */
 import { findType, typeOf, type FieldFacts, type TypeFacts } from './facts/facts.ts';
-import { splitApiVersion, typeNameOf, type Kind } from './kinds.ts';
+import { KINDS, splitApiVersion, typeNameOf, type Kind } from './kinds.ts';
 import type { Describe } from './openapi.ts';
 
 type Schema = Record<string, unknown>;
@@ -38,7 +38,7 @@ export function schemasOf(kinds: readonly Kind[], describe: Describe): Record<st
   const schemas: Record<string, Schema> = {};
   const queue = kinds.flatMap((kind) => [
     kind.typeName,
-    `${kind.typeName}List`,
+    ...(kind.verbs.includes('list') ? [`${kind.typeName}List`] : []),
     ...kind.subresources.flatMap((subresource) => subresource.typeName ?? []),
   ]);
   queue.push(`${META}.Status`, `${META}.DeleteOptions`, `${META}.Patch`);
@@ -82,22 +82,11 @@ function structSchema(type: TypeFacts, describe: Describe): Schema {
 function groupVersionKinds(typeName: string): Schema[] {
   const kind = typeName.slice(typeName.lastIndexOf('.') + 1);
   const found: Schema[] = [];
-  for (const apiVersion of API_VERSIONS) {
+  for (const apiVersion of new Set(KINDS.map((served) => served.apiVersion))) {
     if (typeNameOf(apiVersion, kind) === typeName) found.push({ ...splitApiVersion(apiVersion), kind });
   }
   return found;
 }
-
-const API_VERSIONS: readonly string[] = [
-  'v1',
-  'apps/v1',
-  'autoscaling/v1',
-  'policy/v1',
-  'events.k8s.io/v1',
-  'discovery.k8s.io/v1',
-  'coordination.k8s.io/v1',
-  'authentication.k8s.io/v1',
-];
 
 function fieldSchema(field: FieldFacts, description: string | undefined): Schema {
   const extensions: Schema = {};

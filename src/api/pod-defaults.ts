@@ -127,6 +127,8 @@ function defaultVolume(volume: Volume): void {
   if (volume.configMap !== undefined) volume.configMap.defaultMode ??= DEFAULT_MODE;
   if (volume.downwardAPI !== undefined) volume.downwardAPI.defaultMode ??= DEFAULT_MODE;
   if (volume.hostPath !== undefined) volume.hostPath.type ??= '';
+  const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
+  if (claim !== undefined) claim.volumeMode ??= 'Filesystem';
   if (volume.image !== undefined && volume.image.pullPolicy === undefined && volume.image.reference !== undefined) {
     volume.image.pullPolicy = imageTag(volume.image.reference) === 'latest' ? 'Always' : 'IfNotPresent';
   }

@@ -275,7 +275,8 @@ export function fieldValue(object: KubeObject, path: string): string {
     return (status?.podIPs ?? []).map(({ ip }) => ip ?? '').join(',');
   }
   let value: unknown = object;
-  for (const step of path.split('.')) {
+  // A Job selects on a number that its status calls otherwise.
+  for (const step of (path === 'status.successful' ? 'status.succeeded' : path).split('.')) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) {
       value = undefined;
       break;
@@ -290,4 +291,5 @@ const ZERO_TEXTS: Record<string, string> = {
   'spec.unschedulable': 'false',
   'spec.hostNetwork': 'false',
   'status.replicas': '0',
+  'status.successful': '0',
 };

@@ -4,26 +4,24 @@ import type { Kind } from './kinds.ts';
 import type { KubeObject } from './object.ts';
 import type {
   ConfigMap,
-  Container,
   Deployment,
   Endpoints,
   EndpointSlice,
   Event,
   EventsV1Event,
-  LabelSelector,
   Lease,
   Namespace,
   Node,
   Pod,
-  PodTemplateSpec,
   ReplicaSet,
   Secret,
   Service,
   ServiceAccount,
 } from './objects.ts';
 import { podCells } from './pod-cells.ts';
-import { formatLabels, formatLabelSelector } from './selectors.ts';
+import { formatLabels } from './selectors.ts';
 import type { Cell } from './table.ts';
+import { age, firstOf, nameOf, templateCells } from './tables/printer.ts';
 
 /** Names listed before `+ N more...`. */
 const LIST_SHOWN_MAX = 3;
@@ -74,16 +72,9 @@ const ROWS: Record<string, Row> = {
 
 /** One cell per column of the kind; kinds without a row of their own have name and age. */
 export function cellsOf(kind: Kind, object: KubeObject, nowMs: number): Cell[] {
-  const row = ROWS[`${kind.apiVersion} ${kind.kind}`] as ((object: KubeObject, nowMs: number) => Cell[]) | undefined;
+  const known = ROWS[`${kind.apiVersion} ${kind.kind}`] as Kind['cells'];
+  const row = kind.cells ?? known;
   return row === undefined ? [nameOf(object), age(object, nowMs)] : row(object, nowMs);
-}
-
-function nameOf(object: KubeObject): string {
-  return object.metadata?.name ?? '';
-}
-
-function age(object: KubeObject, nowMs: number): string {
-  return ageOf(object.metadata?.creationTimestamp, nowMs);
 }
 
 function countKeys(map: Record<string, string> | undefined): number {
@@ -110,15 +101,6 @@ function replicaSetCells(replicaSet: ReplicaSet, nowMs: number): Cell[] {
     replicaSet.status?.readyReplicas ?? 0,
     age(replicaSet, nowMs),
     ...templateCells(replicaSet.spec?.template, replicaSet.spec?.selector),
-  ];
-}
-
-function templateCells(template: PodTemplateSpec | undefined, selector: LabelSelector | undefined): Cell[] {
-  const containers: Container[] = template?.spec?.containers ?? [];
-  return [
-    containers.map(({ name }) => name).join(','),
-    containers.map(({ image }) => image ?? '').join(','),
-    formatLabelSelector(selector) || '<none>',
   ];
 }
 
@@ -192,13 +174,7 @@ function endpointsText(endpoints: Endpoints): string {
       for (const { port } of subset.ports ?? []) all.push(ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
     }
   }
-  return firstOf(all) || '<none>';
-}
-
-/** The first few, then how many more. */
-function firstOf(all: readonly string[]): string {
-  const shown = all.slice(0, LIST_SHOWN_MAX).join(',');
-  return all.length > LIST_SHOWN_MAX ? `${shown} + ${all.length - LIST_SHOWN_MAX} more...` : shown;
+  return firstOf(all, LIST_SHOWN_MAX) || '<none>';
 }
 
 function endpointSliceCells(slice: EndpointSlice, nowMs: number): Cell[] {
@@ -207,8 +183,8 @@ function endpointSliceCells(slice: EndpointSlice, nowMs: number): Cell[] {
   return [
     nameOf(slice),
     slice.addressType ?? '',
-    ports.length === 0 ? '<unset>' : firstOf(ports),
-    addresses.length === 0 ? '<unset>' : firstOf(addresses),
+    ports.length === 0 ? '<unset>' : firstOf(ports, LIST_SHOWN_MAX),
+    addresses.length === 0 ? '<unset>' : firstOf(addresses, LIST_SHOWN_MAX),
     age(slice, nowMs),
   ];
 }

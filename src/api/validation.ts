@@ -31,6 +31,7 @@ import {
   validateSecretUpdate,
 } from './validation/core.ts';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
+import { KIND_RULES } from './validation/rules.ts';
 import { validateEphemeralUpdate, validatePodSpec, validatePodUpdate } from './validation/pod.ts';
 import {
   validateEndpoints,
@@ -71,34 +72,51 @@ const RULES: Record<string, Rules<KubeObject>> = {
   'v1 Event': rules<Event>({ create: validateEvent }),
 };
 
-function rulesOf(kind: Kind): Rules<KubeObject> {
-  return RULES[`${kind.apiVersion} ${kind.kind}`] ?? {};
+function rulesOf(
+  kind: Kind,
+): Rules<KubeObject> & { status?: Rules<KubeObject>['update']; onlyNew?: Rules<KubeObject>['create'] } {
+  const key = `${kind.apiVersion} ${kind.kind}`;
+  if (Object.hasOwn(RULES, key)) return RULES[key] ?? {};
+  const { always, create, update, status } = (KIND_RULES[key] ?? {}) as {
+    always?: Rules<KubeObject>['create'];
+    create?: Rules<KubeObject>['create'];
+    update?: Rules<KubeObject>['update'];
+    status?: Rules<KubeObject>['update'];
+  };
+  return {
+    ...(always === undefined ? {} : { create: always }),
+    ...(create === undefined ? {} : { onlyNew: create }),
+    ...(update === undefined ? {} : { update }),
+    ...(status === undefined ? {} : { status }),
+  };
 }
 
 /** Causes against a defaulted new object; empty when valid. `metadata.name` must be set already. */
 export function validateCreate(kind: Kind, object: KubeObject): StatusCause[] {
   const causes = new Causes();
   validateMetadata(causes, kind, object.metadata ?? {});
-  rulesOf(kind).create?.(causes, object);
+  const { create, onlyNew } = rulesOf(kind);
+  create?.(causes, object);
+  onlyNew?.(causes, object);
   return causes.list;
 }
 
 /**
  * Causes against a change. `subresource` is '', 'status', 'scale', …: status and the like cannot change the spec,
- * so only the metadata is compared.
+ * so only the metadata is compared, and what the kind says of its status.
  */
 export function validateUpdate(kind: Kind, updated: KubeObject, current: KubeObject, subresource = ''): StatusCause[] {
   const causes = new Causes();
   validateMetadata(causes, kind, updated.metadata ?? {});
   validateMetadataUpdate(causes, updated.metadata ?? {}, current.metadata ?? {});
+  const { create, update, status } = rulesOf(kind);
   if (subresource === '' || subresource === 'scale') {
-    const { create, update } = rulesOf(kind);
     create?.(causes, updated);
     update?.(causes, updated, current);
   } else if (subresource === 'ephemeralcontainers') {
     validatePodSpec(causes, 'spec', (updated as Pod).spec);
     validateEphemeralUpdate(causes, updated as Pod, current as Pod);
-  }
+  } else status?.(causes, updated, current);
   return causes.list;
 }
 

@@ -4,6 +4,7 @@ import { openApiV3, openApiV3Paths, type Describe } from '#src/api/openapi.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import { utf8 } from '#src/registry/bytes.ts';
 import type { Exchange } from './exchange.ts';
+import { createSwaggerMaker } from './openapi-v2.ts';
 import { presentationOf } from './present.ts';
 import { notFoundPath } from './status.ts';
 
@@ -58,6 +59,7 @@ export function createPaths(settings: PathSettings): PathHandler {
     documents.set(path, made);
     return made;
   };
+  const swagger = createSwaggerMaker(settings.clock, () => openApiV3Paths().flatMap((path) => documentOf(path) ?? []));
   return async (exchange, path) => {
     const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
     if (trimmed === '/version') exchange.sendJson(200, settings.version);
@@ -66,7 +68,10 @@ export function createPaths(settings: PathSettings): PathHandler {
     else if (trimmed === '/api' || trimmed === '/apis')
       sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
     else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/')) return sendGroup(exchange, trimmed);
-    else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings.clock, documentOf);
+    else if (trimmed === '/openapi/v2') {
+      const { bytes, hash, contentType } = await swagger(exchange.request.headers['accept']);
+      sendTagged(exchange, { bytes, hash: hashOf(utf8(hash)) }, contentType, { vary: 'Accept' });
+    } else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings.clock, documentOf);
     else if (trimmed.startsWith('/openapi/v3/'))
       return sendOpenApi(exchange, documentOf(trimmed.slice('/openapi/v3/'.length)));
     else return false;
@@ -80,6 +85,7 @@ function rootPaths(): string[] {
     '/apis',
     '/healthz',
     '/livez',
+    '/openapi/v2',
     '/openapi/v3',
     '/readyz',
     '/version',

@@ -2,6 +2,7 @@
 import { ApiError } from '#src/api/api-error.ts';
 import { findKind, type Kind, type Subresource, type Verb } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
+import { scale as scaleTable } from '#src/api/tables/autoscaling.ts';
 import type { Binding, Eviction } from './bodies.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { PatchType } from '#src/registry/client.ts';
@@ -164,10 +165,27 @@ function expectedOf(kind: Kind, subresource?: Subresource): ExpectedBody {
 async function answerCreate(call: Call): Promise<void> {
   const { exchange, kind, route, verbs } = call;
   if (!kind.verbs.includes('create') || (kind.namespaced && route.namespace === undefined)) throw notAllowed();
+  if (kind.group === '' && kind.resource === 'bindings') return await answerBindings(call);
   const options = writeOptions(exchange.query, 'CreateOptions');
   const { object, warnings } = await readObjectBody(exchange.request, kind, options.fieldValidation);
   const answer = await verbs.create(kind, { namespace: route.namespace, object }, options);
   sendWritten(call, 201, answer, warnings);
+}
+
+/** POST …/bindings, the old form of pods/NAME/binding: the body names the Pod. */
+async function answerBindings(call: Call): Promise<void> {
+  const { exchange, kind, route, verbs } = call;
+  const pods = findKind({ group: '', version: 'v1', resource: 'pods' });
+  if (pods === undefined) throw notFoundPath();
+  const options = writeOptions(exchange.query, 'CreateOptions');
+  const { object, warnings } = await readObjectBody(exchange.request, kind, options.fieldValidation);
+  const { target, metadata } = object as KubeObject & Binding;
+  if ((metadata?.name ?? '') === '') throw badRequest('name is required');
+  const place = { namespace: route.namespace, name: metadata?.name ?? '', subresource: 'binding' };
+  const annotations = metadata?.annotations === undefined ? {} : { annotations: metadata.annotations };
+  const what = { ...place, kind: pods, node: target?.name ?? '', uid: metadata?.uid ?? '', ...annotations };
+  await verbs.bind(what, options);
+  exchange.sendJson(201, successStatus(undefined, 201), { warnings });
 }
 
 async function answerUpdate(call: Call, place: Place): Promise<void> {
@@ -193,14 +211,22 @@ function sendWritten(call: Call, status: number, answer: WriteAnswer, warnings: 
   call.exchange.sendJson(status, presentOne(presenter, answer.object), { warnings: [...warnings, ...answer.warnings] });
 }
 
+const SHOWN_WHEN_DELETED: ReadonlySet<string> = new Set([
+  'persistentvolumeclaims',
+  'persistentvolumes',
+  'pods',
+  'podtemplates',
+  'resourcequotas',
+  'serviceaccounts',
+  'services',
+]);
+
 /** Kubernetes answers with the object where its storage says so, and while it is not gone; else with a Status. */
 function answerDelete(call: Call, answer: WriteAnswer): void {
   const { exchange, kind } = call;
-  const showsObject =
-    kind.group === '' &&
-    ['pods', 'services', 'serviceaccounts', 'persistentvolumes', 'persistentvolumeclaims'].includes(kind.resource);
+  const showsObject = kind.group === '' && SHOWN_WHEN_DELETED.has(kind.resource);
   if (answer.outcome !== 'removed' || showsObject) {
-    exchange.sendJson(200, answer.object);
+    exchange.sendJson(200, answer.object, { warnings: answer.warnings });
     return;
   }
   const { name = '', uid = '' } = answer.object.metadata;
@@ -234,6 +260,7 @@ async function handleSubresource(call: Call, name: string): Promise<void> {
     case 'scale':
     case 'finalize':
     case 'ephemeralcontainers':
+    case 'approval':
       return await answerPart(call, verb, place);
     default:
       throw notFoundPath();
@@ -245,8 +272,15 @@ async function answerPart(call: Call, verb: Verb, place: Place): Promise<void> {
   const { exchange, kind, verbs } = call;
   if (verb === 'update') return await answerUpdate(call, place);
   if (verb === 'patch') return await answerPatch(call, place);
-  if (place.subresource === 'scale') exchange.sendJson(200, await verbs.getScale(kind, place));
-  else exchange.sendBytes(200, 'application/json', (await verbs.get(kind, place)).bytes);
+  if (place.subresource === 'scale') {
+    const presenter = presenterOf({ ...call, kind: { ...kind, ...scaleTable } }, ['table']);
+    exchange.sendJson(200, presentOne(presenter, await verbs.getScale(kind, place)));
+    return;
+  }
+  const presenter = presenterOf(call, ['table']);
+  const raw = await verbs.get(kind, place);
+  if (presenter.presentation.form === 'object') exchange.sendBytes(200, 'application/json', raw.bytes);
+  else exchange.sendJson(200, presentOne(presenter, raw.object()));
 }
 
 async function answerAction(call: Call, subresource: Subresource, place: Place): Promise<void> {

@@ -9,6 +9,7 @@ import { isFault } from '#src/std/fault.ts';
 import type { StoreView } from '#src/store/view.ts';
 import type { DecodedCache } from './raw.ts';
 import { badRequest, futureRevision } from './refusals.ts';
+import type { TokenJudge } from './reviews.ts';
 
 /** How long a read waits to be as fresh as asked. Kubernetes waits about 3 s for a revision to come. */
 export const FRESHNESS_DEADLINE_MS = 3_000;
@@ -32,6 +33,8 @@ export interface RegistryPorts {
   log: Log;
   proposer: Proposer;
   reader: Reader;
+  /** Answers TokenReviews; absent where no tokens are accepted. */
+  judgeToken?: TokenJudge;
 }
 
 export interface RegistryCore extends RegistryPorts {

@@ -19,6 +19,7 @@ import { isNamespaceKind, openMarker, prepareNamespace, requireOpenNamespace } f
 import type { NamedObject } from './raw.ts';
 import { alreadyExists, badRequest } from './refusals.ts';
 import { claimAddresses, isServiceKind } from './services.ts';
+import { prepareForCreate } from './strategy.ts';
 import { writerOf } from './writer.ts';
 
 /** Names tried for one generateName, as Kubernetes does since 1.30. */
@@ -44,6 +45,7 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
       conditions.push(requireOpenNamespace(view, kind, object.metadata.namespace ?? '', name));
     }
     applyDefaults(kind, object);
+    prepareForCreate(kind, object, { identity: request.identity, nowMs: core.clock.wallMs(), subresource: '' });
     admitCreate({ core, view, kind, identity: request.identity }, object);
     const causes = validateCreate(kind, object);
     if (causes.length > 0) throw invalid(kind, name, causes);
@@ -159,13 +161,7 @@ function prepareStatus(kind: Kind, object: NamedObject & { status?: unknown }): 
   }
   // Nodes register with their status in the same request; mirror and other kinds start empty.
   if (!kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
-  const phases: Record<string, string> = {
-    pods: 'Pending',
-    persistentvolumeclaims: 'Pending',
-    persistentvolumes: 'Pending',
-  };
-  const phase = kind.group === '' ? phases[kind.resource] : undefined;
-  if (phase !== undefined) object.status = { phase };
+  if (kind.group === '' && kind.resource === 'pods') object.status = { phase: 'Pending' };
   else if (isServiceKind(kind)) object.status = { loadBalancer: {} };
   else if (object.status !== undefined) object.status = {};
 }

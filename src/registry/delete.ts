@@ -24,6 +24,9 @@ export const POD_GRACE_PERIOD_SECONDS_DEFAULT = 30;
 const ORPHAN = 'orphan';
 const FOREGROUND = 'foregroundDeletion';
 
+const PRESERVED =
+  'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
+
 export interface DeleteRequest {
   kind: Kind;
   namespace: string | undefined;
@@ -51,7 +54,7 @@ export function planDelete(core: RegistryCore, request: DeleteRequest): Planner 
       object: current,
       conditions: [],
       operations: [],
-      warnings: [],
+      warnings: options.propagationPolicy === undefined && kind.resource === 'jobs' ? [PRESERVED] : [],
     };
     const conditions: Plan['conditions'] = [{ type: 'modRevision', key, revision: value.modRevision }];
     if (marked === undefined) return plan;
@@ -104,7 +107,7 @@ function mark(core: RegistryCore, request: DeleteRequest, current: NamedObject):
   const object = deepCopy(current);
   const meta = object.metadata;
   const graceSeconds = graceOf(kind, object, options);
-  const finalizers = finalizersAfter(meta.finalizers ?? [], options);
+  const finalizers = finalizersAfter(kind, meta.finalizers ?? [], options);
   const changedFinalizers = finalizers.join() !== (meta.finalizers ?? []).join();
   if (changedFinalizers) meta.finalizers = finalizers;
   if (meta.deletionTimestamp === undefined) {
@@ -138,8 +141,16 @@ function graceOf(kind: Kind, object: NamedObject, options: DeleteOptions): numbe
   return seconds < 0 ? 1 : seconds;
 }
 
-function finalizersAfter(finalizers: string[], options: DeleteOptions): string[] {
-  const policy = options.propagationPolicy;
+/** Kinds older than garbage collection: deleted without a word, they leave what they made (batch/v1, core/v1). */
+const ORPHANING: ReadonlySet<string> = new Set(['batch/v1 Job', 'v1 ReplicationController']);
+
+function orphansByDefault(kind: Kind): boolean {
+  return ORPHANING.has(`${kind.apiVersion} ${kind.kind}`);
+}
+
+function finalizersAfter(kind: Kind, finalizers: string[], options: DeleteOptions): string[] {
+  const decided = finalizers.includes(ORPHAN) || finalizers.includes(FOREGROUND);
+  const policy = options.propagationPolicy ?? (orphansByDefault(kind) && !decided ? 'Orphan' : undefined);
   if (policy === undefined) return finalizers;
   const kept = finalizers.filter((finalizer) => finalizer !== ORPHAN && finalizer !== FOREGROUND);
   if (policy === 'Orphan') return [...kept, ORPHAN];

@@ -45,6 +45,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     reader: from.reader,
     config,
     decoded: new DecodedCache(),
+    ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
   };
   return {
     config,

@@ -19,6 +19,7 @@ import { objectOf, type NamedObject } from './raw.ts';
 import { badRequest, conflict, MODIFIED, notFound } from './refusals.ts';
 import { removalOf } from './removal.ts';
 import { claimAddresses, isServiceKind } from './services.ts';
+import { prepareForUpdate } from './strategy.ts';
 import { writerOf } from './writer.ts';
 
 export interface UpdateRequest {
@@ -65,6 +66,8 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
     checkPreconditions(request, produced.object, current);
     const updated = carryOver(request, produced.object, current);
     applyDefaults(kind, updated);
+    const { identity, subresource } = request;
+    prepareForUpdate(kind, updated, current, { identity, nowMs: core.clock.wallMs(), subresource });
     const claims =
       isServiceKind(kind) && request.subresource === ''
         ? claimAddresses({ core, view, kind }, updated, current)

@@ -12,10 +12,12 @@ import type { RegistryCore } from './core.ts';
 import { planApply } from './apply.ts';
 import { planCreate } from './create.ts';
 import { planDelete } from './delete.ts';
+import { planEviction } from './eviction.ts';
 import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
 import { readList, readObject, type RawList } from './read.ts';
 import { methodNotAllowed } from './refusals.ts';
+import { answerReview, isReview } from './reviews.ts';
 import { bound, evictionOptions, scaleOf, withScale } from './subresources.ts';
 import { planUpdate, type UpdateRequest } from './update.ts';
 import { openWatch, type RawWatch } from './watch.ts';
@@ -109,14 +111,20 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       require(kind, 'watch', { namespace: options.namespace });
       return await openWatch(core, kind, options);
     },
-    create: async (kind, what, options) => await commit(core, plannerOf.create(kind, what, options), options),
+    async create(kind, what, options) {
+      if (!isReview(kind)) return await commit(core, plannerOf.create(kind, what, options), options);
+      requireVerb(kind, 'create');
+      require(kind, 'create', { namespace: what.namespace });
+      const question = { kind, identity, ...what, namespace: what.namespace, judgeToken: core.judgeToken };
+      return { object: await answerReview(question), outcome: 'created', warnings: [] };
+    },
     bind: async (what, options) => await commit(core, plannerOf.bind(what), options),
     async evict(kind, place, eviction, options) {
       require(kind, 'create', { ...place, subresource: 'eviction' });
       const deletion = { ...(evictionOptions(eviction, place.name) as DeleteOptions), ...options };
       return await commit(
         core,
-        planDelete(core, { kind, namespace: place.namespace, name: place.name, identity, options: deletion }),
+        planEviction(core, { kind, namespace: place.namespace, name: place.name, identity, options: deletion }),
         deletion,
       );
     },
@@ -156,6 +164,8 @@ function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['r
   return {
     create(kind, what, options) {
       requireVerb(kind, 'create');
+      // What has no name to be found by again is answered, never stored.
+      requireVerb(kind, 'get');
       require(kind, 'create', { namespace: what.namespace ?? what.object.metadata?.namespace });
       return planCreate(core, {
         kind,

@@ -2,153 +2,16 @@
  * The real kubectl against the server over the real Http driver, on loopback. Which kubectl: the one on
  * PATH and its siblings `kubectl.1.NN`; without any the test is skipped, with the reason.
  */
-import { execFile } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
 import test from 'ava';
 import type { ExecRequest } from '#src/apiserver/pod-exec.ts';
 import { encodeLengthFrame } from '#src/std/length-frames.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
-import { createApiServer } from '#src/apiserver/apiserver.ts';
-import { createClock } from '#src/drivers/clock.ts';
-import { createCrypto } from '#src/drivers/crypto.ts';
-import { createHttp } from '#src/drivers/http.ts';
-import { createLog } from '#src/drivers/log.ts';
-import { createRandom } from '#src/drivers/random.ts';
-import { applyFirstObjects, firstNamespaces, kubernetesService } from '#src/registry/first-objects.ts';
-import { createRegistry } from '#src/registry/registry.ts';
-import { memoryReplica } from '#test/support/memory-replica.ts';
-
-const SERVICE_CIDR = '10.96.0.0/16';
-const COMMAND_TIMEOUT_MS = 30_000;
-
-/** The oldest and the newest kubectl that live on OpenAPI v3 (1.29 and later). */
-function kubectls(): string[] {
-  const found = (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .map((directory) => join(directory, 'kubectl'))
-    .find(isExecutable);
-  if (found === undefined) return [];
-  const directory = dirname(realpathSync(found));
-  const siblings = readdirSync(directory)
-    .filter((name) => /^kubectl\.1\.\d+$/.test(name) && Number(name.split('.')[2]) >= 29)
-    .sort((a, b) => Number(a.split('.')[2]) - Number(b.split('.')[2]))
-    .map((name) => join(directory, name));
-  return siblings.length === 0 ? [found] : [...new Set([siblings[0] ?? found, siblings.at(-1) ?? found])];
-}
+import { kubectls, startKubectlServer } from '#test/support/kubectl-server.ts';
 
 function hasWebSocket(binary: string): boolean {
   const minor = /kubectl\.1\.(\d+)$/.exec(binary)?.[1];
   return minor !== undefined && Number(minor) >= 31;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false; // the next place on PATH may have it
-  }
-}
-
-interface Running {
-  kubectl(args: string, stdin?: string): Promise<string>;
-  stop(): Promise<void>;
-}
-
-async function start(binary: string): Promise<Running> {
-  const crypto = createCrypto();
-  const authority = await crypto.createAuthority({ commonName: 'test', validityDays: 1 });
-  const [serving, user] = await Promise.all([crypto.generateKeyPair(), crypto.generateKeyPair()]);
-  const servingPem = await crypto.issueCertificate(authority, {
-    publicKeyPem: serving.publicKeyPem,
-    commonName: 'apiserver',
-    ipAddresses: ['127.0.0.1'],
-    usages: ['server'],
-    validityDays: 1,
-  });
-  const userPem = await crypto.issueCertificate(authority, {
-    publicKeyPem: user.publicKeyPem,
-    commonName: 'admin',
-    organizations: ['system:masters'],
-    usages: ['client'],
-    validityDays: 1,
-  });
-  const ports = { clock: createClock(), random: createRandom(), log: createLog({ level: 'error' }) };
-  const registry = createRegistry({ ...ports, ...memoryReplica(), config: { serviceCidr: SERVICE_CIDR } });
-  const root = registry.clientFor({ user: 'root', groups: ['system:masters'] });
-  await applyFirstObjects(root, [
-    ...firstNamespaces(),
-    kubernetesService({ serviceCidr: SERVICE_CIDR, apiServerPort: 6443 }),
-  ]);
-  const version = {
-    major: '1',
-    minor: '36',
-    gitVersion: 'v1.36.0+kontiki.0.1.0',
-    gitCommit: '',
-    gitTreeState: 'clean',
-    buildDate: '',
-    goVersion: '',
-    compiler: 'node',
-    platform: '',
-  };
-  const server = createApiServer({
-    ...ports,
-    http: createHttp(),
-    registry,
-    streams: kubelet,
-    config: { serverAddress: '127.0.0.1:6443', version },
-  });
-  const serve = {
-    listen: [{ host: '127.0.0.1', port: 0 }],
-    certificatePem: servingPem,
-    privateKeyPem: serving.privateKeyPem,
-    clientAuthorityPem: authority.certificatePem,
-  };
-  const [port = 0] = (await server.start(serve)).ports;
-  const home = mkdtempSync(join(tmpdir(), 'kontiki-kubectl-'));
-  const base64 = (text: string): string => Buffer.from(text).toString('base64');
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'test',
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'admin' } }],
-    clusters: [
-      {
-        name: 'test',
-        cluster: {
-          server: `https://127.0.0.1:${port}`,
-          'certificate-authority-data': base64(authority.certificatePem),
-        },
-      },
-    ],
-    users: [
-      {
-        name: 'admin',
-        user: { 'client-certificate-data': base64(userPem), 'client-key-data': base64(user.privateKeyPem) },
-      },
-    ],
-  };
-  writeFileSync(join(home, 'config'), JSON.stringify(config));
-  return {
-    kubectl: async (args, stdin) => await run(binary, args.split(' '), { home, stdin }),
-    stop: async () => {
-      await server.stop();
-      rmSync(home, { recursive: true, force: true });
-    },
-  };
-}
-
-function run(binary: string, args: string[], with_: { home: string; stdin: string | undefined }): Promise<string> {
-  return new Promise((resolve) => {
-    const env = { PATH: process.env['PATH'], HOME: with_.home, KUBECONFIG: join(with_.home, 'config') };
-    const child = execFile(binary, args, { env, timeout: COMMAND_TIMEOUT_MS }, (_error, stdout, stderr) => {
-      resolve(stdout + stderr);
-    });
-    child.stdin?.end(with_.stdin ?? '');
-  });
 }
 
 /** A kubelet that answers exec with its command, or as a shell that ends with 3, and has one line of log. */
@@ -242,7 +105,7 @@ if (binaries.length === 0) test.skip('kubectl: none on PATH', () => undefined);
 for (const binary of binaries) {
   test.serial(`${binary.split('/').at(-1)} works as against Kubernetes`, async (t) => {
     t.timeout(120_000);
-    const running = await start(binary);
+    const running = await startKubectlServer(binary, kubelet);
     try {
       for (const [command, want, stdin] of hasWebSocket(binary) ? [...steps, ...execSteps] : steps)
         t.regex(await running.kubectl(command, stdin), want, `kubectl ${command}`);

@@ -21,7 +21,7 @@ IngressPortStatus port:int32#1 protocol:string#2|TCP|UDP|SCTP error:string#3?*
 IngressRule host:string#1? +IngressRuleValue#2~
 IngressRuleValue http:HTTPIngressRuleValue#1?
 HTTPIngressRuleValue paths:[]HTTPIngressPath#1@atomic
-HTTPIngressPath path:string#1? pathType:string#3 backend:IngressBackend#2
+HTTPIngressPath path:string#1? pathType:string#3|Exact|ImplementationSpecific|Prefix backend:IngressBackend#2
 IngressBackend service:IngressServiceBackend#4? resource:core-v1.TypedLocalObjectReference#3?
 IngressServiceBackend name:string#1 port:ServiceBackendPort#2?
 ServiceBackendPort name:string#1? number:int32#2?

@@ -41,7 +41,7 @@ export function validateSelectorUpdate(
   if (!deepEqual(selector, current.spec?.selector)) causes.immutable('spec.selector', selector);
 }
 
-function validateSelector(causes: Causes, owner: string, selector: LabelSelector | undefined): void {
+export function validateSelector(causes: Causes, owner: string, selector: LabelSelector | undefined): void {
   if (selector === undefined) {
     causes.required('spec.selector');
     return;
@@ -54,9 +54,25 @@ function isEmpty(selector: LabelSelector): boolean {
   return Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0;
 }
 
-function validateTemplate(
+/** Of a workload that keeps its Pods running. */
+export function validateTemplate(
   causes: Causes,
   owner: string,
+  selector: LabelSelector | undefined,
+  template: PodTemplateSpec | undefined,
+): void {
+  validateTemplateLabels(causes, 'spec.template', selector, template);
+  validatePodTemplate(causes, 'spec.template', template);
+  causes.oneOf('spec.template.spec.restartPolicy', template?.spec?.restartPolicy, ['Always']);
+  if (template?.spec?.activeDeadlineSeconds !== undefined) {
+    causes.forbidden('spec.template.spec.activeDeadlineSeconds', `activeDeadlineSeconds in ${owner} is not Supported`);
+  }
+}
+
+/** What is made from the template must be found by the selector. */
+export function validateTemplateLabels(
+  causes: Causes,
+  field: string,
   selector: LabelSelector | undefined,
   template: PodTemplateSpec | undefined,
 ): void {
@@ -64,15 +80,14 @@ function validateTemplate(
   const known =
     selector?.matchExpressions?.every(({ operator }) => /^(?:In|NotIn|Exists|DoesNotExist)$/.test(operator)) !== false;
   if (selector !== undefined && !isEmpty(selector) && known && !labelSelectorMatcher(selector).matches(labels)) {
-    causes.invalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`');
+    causes.invalid(`${field}.metadata.labels`, labels ?? null, '`selector` does not match template `labels`');
   }
-  validateLabels(causes, 'spec.template.labels', labels);
-  validateAnnotations(causes, 'spec.template.annotations', template?.metadata?.annotations);
-  validatePodSpec(causes, 'spec.template.spec', template?.spec);
-  causes.oneOf('spec.template.spec.restartPolicy', template?.spec?.restartPolicy, ['Always']);
-  if (template?.spec?.activeDeadlineSeconds !== undefined) {
-    causes.forbidden('spec.template.spec.activeDeadlineSeconds', `activeDeadlineSeconds in ${owner} is not Supported`);
-  }
+}
+
+export function validatePodTemplate(causes: Causes, field: string, template: PodTemplateSpec | undefined): void {
+  validateLabels(causes, `${field}.labels`, template?.metadata?.labels);
+  validateAnnotations(causes, `${field}.annotations`, template?.metadata?.annotations);
+  validatePodSpec(causes, `${field}.spec`, template?.spec);
 }
 
 function validateStrategy(causes: Causes, spec: Partial<DeploymentSpec>): void {
@@ -91,11 +106,16 @@ function validateStrategy(causes: Causes, spec: Partial<DeploymentSpec>): void {
   }
 }
 
-function isZero(value: IntOrString | undefined): boolean {
+export function isZero(value: IntOrString | undefined): boolean {
   return value === 0 || (typeof value === 'string' && percentOf(value) === 0);
 }
 
-function validateCountOrPercent(causes: Causes, field: string, value: IntOrString | undefined, capped: boolean): void {
+export function validateCountOrPercent(
+  causes: Causes,
+  field: string,
+  value: IntOrString | undefined,
+  capped: boolean,
+): void {
   if (typeof value === 'number') causes.nonNegative(field, value);
   if (typeof value !== 'string') return;
   const percent = percentOf(value);

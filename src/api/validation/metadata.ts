@@ -1,7 +1,14 @@
 /** Rules of ObjectMeta. Source: apimachinery pkg/api/validation/objectmeta.go 1.36. */
 import type { Kind } from '../kinds.ts';
 import { deepEqual } from '../metadata.ts';
-import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../names.ts';
+import {
+  isDns1035Label,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isLabelValue,
+  isPathSegmentName,
+  isQualifiedName,
+} from '../names.ts';
 import type { ObjectMeta, OwnerReference } from '../object.ts';
 import type { Causes } from './causes.ts';
 
@@ -11,10 +18,20 @@ export const ANNOTATIONS_BYTES_MAX = 262_144;
 const STANDARD_FINALIZERS = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
 type NameRule = (name: string) => string[];
-const NAME_RULES: Record<string, NameRule> = { Namespace: isDns1123Label, Service: isDns1035Label };
+/** By apiVersion and kind; others are DNS subdomains. */
+const NAME_RULES: Record<string, NameRule> = {
+  'v1 Namespace': isDns1123Label,
+  'v1 Service': isDns1035Label,
+  'rbac.authorization.k8s.io/v1 Role': isPathSegmentName,
+  'rbac.authorization.k8s.io/v1 RoleBinding': isPathSegmentName,
+  'rbac.authorization.k8s.io/v1 ClusterRole': isPathSegmentName,
+  'rbac.authorization.k8s.io/v1 ClusterRoleBinding': isPathSegmentName,
+  // Its name is its address, which its own rule looks at.
+  'networking.k8s.io/v1 IPAddress': () => [],
+};
 
 export function validateMetadata(causes: Causes, kind: Kind, metadata: ObjectMeta): void {
-  const rule = NAME_RULES[kind.kind] ?? isDns1123Subdomain;
+  const rule = NAME_RULES[`${kind.apiVersion} ${kind.kind}`] ?? isDns1123Subdomain;
   if (metadata.generateName !== undefined && metadata.generateName !== '') {
     // A trailing dash is fine there, since something follows it.
     causes.invalidEach('metadata.generateName', metadata.generateName, rule(metadata.generateName.replace(/-+$/, 'a')));
