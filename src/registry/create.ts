@@ -9,7 +9,7 @@ import type { KubeObject } from '#src/api/object.ts';
 import { invalid, validateCreate } from '#src/api/validation.ts';
 import type { Condition, Operation } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { admitCreate } from './admission.ts';
+import { mutate, optionsOf, validate, type Attributes } from './admission/admission.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
@@ -31,6 +31,7 @@ export interface CreateRequest {
   object: KubeObject;
   identity: Identity;
   fieldManager?: string | undefined;
+  dryRun?: boolean | undefined;
   /** From server-side apply: `object` carries its managedFields already. */
   applied?: boolean;
 }
@@ -46,13 +47,45 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     }
     applyDefaults(kind, object);
     prepareForCreate(kind, object, { identity: request.identity, nowMs: core.clock.wallMs(), subresource: '' });
-    admitCreate({ core, view, kind, identity: request.identity }, object);
+    const attributes = attributesOf(core, view, request, object);
+    mutate(attributes);
     const causes = validateCreate(kind, object);
     if (causes.length > 0) throw invalid(kind, name, causes);
+    const effect = validate(attributes);
+    conditions.push(...effect.conditions);
     object.metadata.managedFields = request.applied
       ? (request.object.metadata?.managedFields ?? [])
       : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
-    return planOf(core, { view, kind, object, conditions });
+    const plan = planOf(core, { view, kind, object, conditions });
+    return {
+      ...plan,
+      operations: [...plan.operations, ...effect.operations],
+      warnings: [...plan.warnings, ...attributes.warnings],
+    };
+  };
+}
+
+function attributesOf(
+  core: RegistryCore,
+  view: StoreView,
+  { kind, identity, dryRun, fieldManager }: CreateRequest,
+  object: NamedObject,
+): Attributes {
+  return {
+    core,
+    view,
+    operation: 'CREATE',
+    kind,
+    subresource: '',
+    namespace: object.metadata.namespace,
+    name: object.metadata.name ?? '',
+    object,
+    old: undefined,
+    identity,
+    dryRun: dryRun === true,
+    options: optionsOf('CreateOptions', { dryRun, fieldManager }),
+    warnings: [],
+    annotations: {},
   };
 }
 

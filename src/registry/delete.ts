@@ -8,7 +8,8 @@ import { deepCopy, formatTime } from '#src/api/metadata.ts';
 import type { Namespace, Pod } from '#src/api/objects.ts';
 import { invalid } from '#src/api/validation.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { requireOwnBoundPod } from './admission.ts';
+import { requireOwnBoundPod } from './admission/node-restriction.ts';
+import { releaseQuota } from './admission/resource-quota.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { DeleteOptions, Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
@@ -59,7 +60,8 @@ export function planDelete(core: RegistryCore, request: DeleteRequest): Planner 
     const conditions: Plan['conditions'] = [{ type: 'modRevision', key, revision: value.modRevision }];
     if (marked === undefined) return plan;
     if (isFinished(kind, marked)) {
-      return { ...plan, outcome: 'removed', conditions, operations: removalOf({ kind, key, object: current }) };
+      const operations = [...removalOf({ kind, key, object: current }), ...releaseQuota(view, kind, current)];
+      return { ...plan, outcome: 'removed', conditions, operations };
     }
     const closes = isNamespaceKind(kind) && current.metadata.deletionTimestamp === undefined ? [closeMarker(name)] : [];
     const put = { type: 'put' as const, key, ...splitAroundRevision(convertToStored(kind, marked)) };

@@ -8,6 +8,7 @@
 import { assert } from '#src/std/assert.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
+import { createQuotaKeeper, type QuotaKeeper } from './quota-keeper.ts';
 import { inProcessClient } from './in-process-client.ts';
 import { DecodedCache } from './raw.ts';
 import { parseIpv4Range } from './services.ts';
@@ -25,6 +26,8 @@ export interface Registry {
   /** For the HTTP edge: the same verbs on ready bytes. */
   verbsFor(identity: Identity): Verbs;
   readonly config: Required<RegistryConfig>;
+  /** For the leader. */
+  readonly quotas: QuotaKeeper;
 }
 
 export function createRegistry(from: RegistryPorts & { config: RegistryConfig }): Registry {
@@ -49,6 +52,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
   };
   return {
     config,
+    quotas: createQuotaKeeper(core),
     verbsFor: (identity) => verbsFor(core, identity),
     clientFor: (identity): Client => inProcessClient(core, verbsFor(core, identity)),
   };

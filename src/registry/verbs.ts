@@ -173,6 +173,7 @@ function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['r
         object: what.object,
         identity,
         fieldManager: options?.fieldManager,
+        dryRun: options?.dryRun,
       });
     },
     update(kind, place, object, options) {
@@ -203,9 +204,19 @@ function putRequest(
   { kind, place, object, options }: { kind: Kind; place: Place; object: KubeObject; options: WriteOptions | undefined },
 ): UpdateRequest {
   const fieldManager = options?.fieldManager;
+  const dryRun = options?.dryRun;
   const subresource = place.subresource ?? '';
   const wanted = { ...object, metadata: { ...object.metadata } } as NamedObject;
-  const base = { kind, namespace: place.namespace, name: place.name, subresource, identity, isPut: true, fieldManager };
+  const base = {
+    kind,
+    namespace: place.namespace,
+    name: place.name,
+    subresource,
+    identity,
+    isPut: true,
+    fieldManager,
+    dryRun,
+  };
   if (subresource === 'scale') {
     return {
       ...base,
@@ -215,7 +226,7 @@ function putRequest(
   }
   const mayCreate = subresource === '' && kind.allowCreateOnUpdate && (wanted.metadata.resourceVersion ?? '') === '';
   const createInstead = mayCreate
-    ? planCreate(core, { kind, namespace: place.namespace, object, identity, fieldManager })
+    ? planCreate(core, { kind, namespace: place.namespace, object, identity, fieldManager, dryRun })
     : undefined;
   return {
     ...base,
@@ -231,7 +242,7 @@ function planPatch(
 ): Planner {
   const subresource = place.subresource ?? '';
   if (subresource === '') requireVerb(kind, 'patch');
-  const { fieldManager } = options;
+  const { fieldManager, dryRun } = options;
   const base = {
     kind,
     namespace: place.namespace,
@@ -240,6 +251,7 @@ function planPatch(
     identity,
     isPut: false,
     fieldManager,
+    dryRun,
   };
   if (patch.type === 'apply') return planApply(core, base, { patch, force: options.force === true });
   const typeName = bodyTypeName(kind, subresource);
