@@ -397,7 +397,10 @@ function fetchOnce(options: HttpFetchOptions): Promise<HttpFetchResult> {
         method: options.method,
         headers: { ...options.headers, ...(options.body ? { 'content-length': String(options.body.length) } : {}) },
         agent: false,
-        ...(options.authorityPem === undefined ? { rejectUnauthorized: false } : { ca: options.authorityPem }),
+        ...(options.authorityPem === undefined
+          ? { rejectUnauthorized: options.verify === true }
+          : { ca: options.authorityPem }),
+        ...(options.serverName === undefined ? {} : { servername: options.serverName }),
         ...(options.certificatePem === undefined ? {} : { cert: options.certificatePem, key: options.privateKeyPem }),
       },
       (response) => {

@@ -229,6 +229,7 @@ export function createNode(options: NodeOptions): Node {
       log: ports.log,
       proposer: replica,
       reader: replica,
+      http: ports.http,
       config: {
         serviceCidr: identity.ranges.services,
         evictionTolerationSeconds: Math.round(config.times.podEvictionMs / 1000),

@@ -92,6 +92,10 @@ export interface HttpFetchOptions {
   body?: Uint8Array;
   /** Trust only this authority; without it the certificate is not verified (probes). */
   authorityPem?: string;
+  /** Verify the certificate also without an authority of one's own: by those that the machine trusts. */
+  verify?: boolean;
+  /** The name that the certificate must carry, where it is not the URL's host. */
+  serverName?: string;
   certificatePem?: string;
   privateKeyPem?: string;
   timeoutMs: number;

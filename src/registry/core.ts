@@ -1,6 +1,7 @@
 /** What every verb of the registry works with, and the rule of refusals (DESIGN §4.4). */
 import { ApiError } from '#src/api/api-error.ts';
 import type { Clock } from '#src/ports/clock.ts';
+import type { Http } from '#src/ports/http.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Random } from '#src/ports/random.ts';
 import type { Proposer } from '#src/replica/proposer.ts';
@@ -35,6 +36,8 @@ export interface RegistryPorts {
   reader: Reader;
   /** Answers TokenReviews; absent where no tokens are accepted. */
   judgeToken?: TokenJudge;
+  /** Calls admission webhooks; without it every call fails. */
+  http?: Http;
 }
 
 export interface RegistryCore extends RegistryPorts {
@@ -55,16 +58,19 @@ export async function viewOf(core: RegistryCore, freshness: Freshness): Promise<
   }
 }
 
+/** A refusal that does not rest on the state of the store: it is given without confirming that. */
+export class FinalRefusal extends ApiError {}
+
 /**
  * Judge by the local state; give a refusal only after ReadIndex has confirmed the state it rests on.
- * `judge` is synchronous, so that one state answers all its questions.
+ * `judge` waits for nothing but webhooks: what it saw before is guarded by the conditions of its plan.
  */
-export async function judged<T>(core: RegistryCore, judge: (view: StoreView) => T): Promise<T> {
+export async function judged<T>(core: RegistryCore, judge: (view: StoreView) => T | Promise<T>): Promise<T> {
   try {
-    return judge(core.reader.local());
+    return await judge(core.reader.local());
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return judge(await viewOf(core, { type: 'linearizable' }));
+    if (!(error instanceof ApiError) || error instanceof FinalRefusal) throw error;
+    return await judge(await viewOf(core, { type: 'linearizable' }));
   }
 }
 

@@ -9,7 +9,7 @@ import type { KubeObject } from '#src/api/object.ts';
 import { invalid, validateCreate } from '#src/api/validation.ts';
 import type { Condition, Operation } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { mutate, optionsOf, validate, type Attributes } from './admission/admission.ts';
+import { after, mutate, optionsOf, validate, type Attributes } from './admission/admission.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
@@ -48,20 +48,21 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     applyDefaults(kind, object);
     prepareForCreate(kind, object, { identity: request.identity, nowMs: core.clock.wallMs(), subresource: '' });
     const attributes = attributesOf(core, view, request, object);
-    mutate(attributes);
-    const causes = validateCreate(kind, object);
-    if (causes.length > 0) throw invalid(kind, name, causes);
-    const effect = validate(attributes);
-    conditions.push(...effect.conditions);
-    object.metadata.managedFields = request.applied
-      ? (request.object.metadata?.managedFields ?? [])
-      : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
-    const plan = planOf(core, { view, kind, object, conditions });
-    return {
-      ...plan,
-      operations: [...plan.operations, ...effect.operations],
-      warnings: [...plan.warnings, ...attributes.warnings],
-    };
+    return after(mutate(attributes), () => {
+      const causes = validateCreate(kind, object);
+      if (causes.length > 0) throw invalid(kind, name, causes);
+      return after(validate(attributes), (effect) => {
+        object.metadata.managedFields = request.applied
+          ? (request.object.metadata?.managedFields ?? [])
+          : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
+        const plan = planOf(core, { view, kind, object, conditions: [...conditions, ...effect.conditions] });
+        return {
+          ...plan,
+          operations: [...plan.operations, ...effect.operations],
+          warnings: [...plan.warnings, ...attributes.warnings],
+        };
+      });
+    });
   };
 }
 

@@ -48,6 +48,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     reader: from.reader,
     config,
     decoded: new DecodedCache(),
+    ...(from.http === undefined ? {} : { http: from.http }),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
   };
   return {

@@ -8,7 +8,7 @@ import type { Namespace } from '#src/api/objects.ts';
 import { invalid, validateUpdate } from '#src/api/validation.ts';
 import type { Operation, Value } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { mutate, optionsOf, validate, type AdmissionEffect, type Attributes } from './admission/admission.ts';
+import { after, mutate, optionsOf, validate, type AdmissionEffect, type Attributes } from './admission/admission.ts';
 import { requireOwnBoundPod } from './admission/node-restriction.ts';
 import { releaseQuota } from './admission/resource-quota.ts';
 import { splitAroundRevision } from './bytes.ts';
@@ -72,23 +72,25 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
     const { identity, subresource } = request;
     prepareForUpdate(kind, updated, current, { identity, nowMs: core.clock.wallMs(), subresource });
     const attributes = attributesOf(core, view, request, { object: updated, old: current });
-    mutate(attributes);
-    const claims =
-      isServiceKind(kind) && request.subresource === ''
-        ? claimAddresses({ core, view, kind }, updated, current)
-        : { conditions: [], operations: [] };
-    bumpGeneration(kind, updated, current);
-    const causes = validateUpdate(kind, updated, current, request.subresource);
-    if (causes.length > 0) throw invalid(kind, name, causes);
-    const effect = validate(attributes);
-    updated.metadata = {
-      ...updated.metadata,
-      managedFields: request.isApply
-        ? (produced.object.metadata.managedFields ?? [])
-        : managedOf(core, request, current, updated),
-    };
-    const warnings = [...produced.warnings, ...attributes.warnings];
-    return planOf({ request, key, value, current, updated, claims, effect, warnings, view });
+    return after(mutate(attributes), () => {
+      const claims =
+        isServiceKind(kind) && request.subresource === ''
+          ? claimAddresses({ core, view, kind }, updated, current)
+          : { conditions: [], operations: [] };
+      bumpGeneration(kind, updated, current);
+      const causes = validateUpdate(kind, updated, current, request.subresource);
+      if (causes.length > 0) throw invalid(kind, name, causes);
+      return after(validate(attributes), (effect) => {
+        updated.metadata = {
+          ...updated.metadata,
+          managedFields: request.isApply
+            ? (produced.object.metadata.managedFields ?? [])
+            : managedOf(core, request, current, updated),
+        };
+        const warnings = [...produced.warnings, ...attributes.warnings];
+        return planOf({ request, key, value, current, updated, claims, effect, warnings, view });
+      });
+    });
   };
 }
 

@@ -13,6 +13,7 @@ import { podSecurity } from './pod-security.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { serviceAccount } from './service-account.ts';
+import { callMutating, callValidating } from './webhooks.ts';
 
 /** kube-apiserver's RecommendedPluginOrder; NamespaceLifecycle is a condition of every create (namespaces.ts). */
 const PLUGINS: readonly AdmissionPlugin[] = [
@@ -23,7 +24,6 @@ const PLUGINS: readonly AdmissionPlugin[] = [
   priority,
   defaultTolerations,
   defaultStorageClass,
-  resourceQuota,
 ];
 
 export type { AdmissionEffect, Attributes } from './attributes.ts';
@@ -41,19 +41,31 @@ export function optionsOf(
   };
 }
 
-/** @throws ApiError. */
-export function mutate(attributes: Attributes): void {
-  for (const plugin of PLUGINS) plugin.mutate?.(attributes);
+/** A Promise only when webhooks are concerned. @throws ApiError. */
+export function mutate(attributes: Attributes): Promise<void> | undefined {
+  const plugins = (): void => {
+    for (const plugin of PLUGINS) plugin.mutate?.(attributes);
+  };
+  plugins();
+  return callMutating(attributes, plugins);
 }
 
-/** What the write has to carry beside the object. @throws ApiError. */
-export function validate(attributes: Attributes): AdmissionEffect {
+/** What the write has to carry beside the object; quotas are charged last. @throws ApiError. */
+export function validate(attributes: Attributes): AdmissionEffect | Promise<AdmissionEffect> {
   const effect: AdmissionEffect = { conditions: [], operations: [] };
-  for (const plugin of PLUGINS) {
+  const collect = (plugin: AdmissionPlugin): void => {
     const added = plugin.validate?.(attributes);
-    if (added === undefined) continue;
-    effect.conditions.push(...added.conditions);
-    effect.operations.push(...added.operations);
-  }
-  return effect;
+    effect.conditions.push(...(added?.conditions ?? []));
+    effect.operations.push(...(added?.operations ?? []));
+  };
+  for (const plugin of PLUGINS) collect(plugin);
+  return after(callValidating(attributes), () => {
+    collect(resourceQuota);
+    return effect;
+  });
+}
+
+/** `next`, at once when there is nothing to wait for. */
+export function after<A, T>(before: A | Promise<A>, next: (value: A) => T | Promise<T>): T | Promise<T> {
+  return before instanceof Promise ? before.then(next) : next(before);
 }
