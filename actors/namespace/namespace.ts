@@ -21,6 +21,10 @@ export interface Sweep {
   readonly remaining: Readonly<Record<string, number>>;
   /** Finalizers of what remains. */
   readonly finalizers: Readonly<Record<string, number>>;
+  /** Why content of a resource could not be deleted, in the words of the refusal. */
+  readonly failures: readonly string[];
+  /** Groups that are served elsewhere and did not answer: what they hold is not known. */
+  readonly undiscovered: readonly string[];
   /** Monotonic age. */
   readonly ageMs: number;
 }
@@ -60,7 +64,7 @@ export function namespaceState({ deleting, held, sweep, observation }: Namespace
   if (observation.backingOff) return 'backingOff';
   if (!held) return 'finalized';
   if (sweep === undefined) return 'emptying';
-  if (total(sweep.remaining) === 0) return 'finalizing';
+  if (isEmpty(sweep)) return 'finalizing';
   return sweep.ageMs >= SWEEP_AGAIN_MS ? 'emptying' : 'waiting';
 }
 
@@ -104,26 +108,40 @@ export function namespaceConditions(
     return { type, status: value, lastTransitionTime: lastTransitionTime ?? formatTime(nowMs), reason, message };
   };
   const conditions = [
-    say('NamespaceDeletionDiscoveryFailure', false, 'ResourcesDiscovered', 'All resources successfully discovered'),
+    sweep.undiscovered.length === 0
+      ? say('NamespaceDeletionDiscoveryFailure', false, 'ResourcesDiscovered', 'All resources successfully discovered')
+      : say(
+          'NamespaceDeletionDiscoveryFailure',
+          true,
+          'DiscoveryFailed',
+          `Discovery failed for some groups, ${sweep.undiscovered.length} failing: ${sweep.undiscovered.join(', ')}`,
+        ),
     say(
       'NamespaceDeletionGroupVersionParsingFailure',
       false,
       'ParsedGroupVersions',
       'All legacy kube types successfully parsed',
     ),
-    say(
-      'NamespaceDeletionContentFailure',
-      false,
-      'ContentDeleted',
-      'All content successfully deleted, may be waiting on finalization',
-    ),
+    sweep.failures.length === 0
+      ? say(
+          'NamespaceDeletionContentFailure',
+          false,
+          'ContentDeleted',
+          'All content successfully deleted, may be waiting on finalization',
+        )
+      : say(
+          'NamespaceDeletionContentFailure',
+          true,
+          'ContentDeletionFailed',
+          `Failed to delete all resource types, ${sweep.failures.length} remaining: ${sweep.failures.join(', ')}`,
+        ),
     resources.length === 0
       ? say('NamespaceContentRemaining', false, 'ContentRemoved', 'All content successfully removed')
       : say(
           'NamespaceContentRemaining',
           true,
           'SomeResourcesRemain',
-          `Some resources are remaining: ${resources.map(([name, count]) => `${name} has ${count} resource instances`).join(', ')}`,
+          `Some resources are remaining: ${resources.map(([name, count]) => `${dotted(name)} has ${count} resource instances`).join(', ')}`,
         ),
     finalizers.length === 0
       ? say(
@@ -140,6 +158,16 @@ export function namespaceConditions(
         ),
   ];
   return deepEqual(namespace.status?.conditions ?? [], conditions) ? undefined : conditions;
+}
+
+/** Kubernetes writes resource and group with a dot between, also where the group is empty. */
+function dotted(name: string): string {
+  return name.includes('.') ? name : `${name}.`;
+}
+
+/** Nothing was seen, and everything was looked at. */
+function isEmpty({ remaining, failures, undiscovered }: Sweep): boolean {
+  return total(remaining) === 0 && failures.length === 0 && undiscovered.length === 0;
 }
 
 function total(counts: Readonly<Record<string, number>>): number {

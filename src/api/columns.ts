@@ -96,3 +96,8 @@ export const event: readonly Column[] = [
 ];
 
 export const lease: readonly Column[] = [NAME, column('Holder', 'Who holds it.'), AGE];
+
+export const customResourceDefinition: readonly Column[] = [
+  NAME,
+  column('Created At', 'When the object was created.', 'date'),
+];

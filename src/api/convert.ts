@@ -13,6 +13,7 @@ function isAutoscalerV1(kind: Kind): boolean {
 
 /** A stored object in the form `to`; the same object when it already is. */
 export function convertTo(to: Kind, object: KubeObject): KubeObject {
+  if (to.custom !== undefined) return to.custom.fromStored(object);
   if (to.kind === 'Event' && to.group === 'events.k8s.io' && object.apiVersion === 'v1')
     return toEventsV1(object as Event);
   if (isAutoscalerV1(to) && object.apiVersion === 'autoscaling/v2') return hpaToV1(object as AutoscalerV2);
@@ -21,6 +22,7 @@ export function convertTo(to: Kind, object: KubeObject): KubeObject {
 
 /** An object of kind `from` in the form that is stored; the same object when it already is. */
 export function convertToStored(from: Kind, object: KubeObject): KubeObject {
+  if (from.custom !== undefined) return from.custom.toStored(object);
   if (from.kind === 'Event' && from.group === 'events.k8s.io') return toCoreV1(object as EventsV1Event);
   if (isAutoscalerV1(from)) {
     const stored = hpaToV2(object as AutoscalerV1);

@@ -45,6 +45,15 @@ export function decodeObject(value: unknown, typeName: string, options: DecodeOp
   return { object, warnings: [] };
 }
 
+/** As decodeObject, for a type of the table or a custom resource. */
+export function decodeKind(
+  value: unknown,
+  of: { typeName: string; custom?: { decode(value: unknown, options: DecodeOptions): Decoded } },
+  options: DecodeOptions,
+): Decoded {
+  return of.custom === undefined ? decodeObject(value, of.typeName, options) : of.custom.decode(value, options);
+}
+
 /** `Deployment in version "v1" cannot be handled as a Deployment: …`. */
 function cannotBeHandled(value: unknown, typeName: string, problem: string): ApiError {
   const given = typeof value === 'object' && value !== null ? (value as { kind?: unknown; apiVersion?: unknown }) : {};

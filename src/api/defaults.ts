@@ -70,6 +70,10 @@ const DEFAULTS: Record<string, Writer<never>> = {
 
 /** Changes `object` in place. Never fails: what is wrong stays for validation. */
 export function applyDefaults(kind: Kind, object: KubeObject): void {
+  if (kind.custom !== undefined) {
+    kind.custom.applyDefaults(object);
+    return;
+  }
   const write = DEFAULTS[`${kind.apiVersion} ${kind.kind}`] as Writer<KubeObject> | undefined;
   write?.(object);
 }

@@ -1,12 +1,12 @@
-/** What kubectl asks first: which groups, versions and resources there are. All of it is read off KINDS. */
+/** What kubectl asks first: which groups, versions and resources there are. All of it is read off the served kinds. */
 import { joinApiVersion, KINDS, type Kind, type Subresource } from './kinds.ts';
 
 export type AggregatedVersion = 'v2' | 'v2beta1';
 
-/** Groups in the order of KINDS; each has one served version so far. */
-function groups(): Map<string, string[]> {
+/** Groups in the order of their kinds, versions in the order of preference. */
+function groups(kinds: readonly Kind[]): Map<string, string[]> {
   const found = new Map<string, string[]>();
-  for (const { group, version } of KINDS) {
+  for (const { group, version } of kinds) {
     const versions = found.get(group) ?? [];
     if (!versions.includes(version)) versions.push(version);
     found.set(group, versions);
@@ -14,8 +14,8 @@ function groups(): Map<string, string[]> {
   return found;
 }
 
-function kindsOf(group: string, version: string): Kind[] {
-  return KINDS.filter((kind) => kind.group === group && kind.version === version);
+function kindsOf(kinds: readonly Kind[], group: string, version: string): Kind[] {
+  return kinds.filter((kind) => kind.group === group && kind.version === version);
 }
 
 function subresourceKind(kind: Kind, subresource: Subresource): { group: string; version: string; kind: string } {
@@ -27,15 +27,19 @@ function subresourceKind(kind: Kind, subresource: Subresource): { group: string;
 }
 
 /** APIGroupDiscoveryList for `/api` (core) or `/apis` (all other groups). */
-export function aggregatedDiscovery(root: 'api' | 'apis', version: AggregatedVersion): Record<string, unknown> {
-  const items = [...groups()]
+export function aggregatedDiscovery(
+  root: 'api' | 'apis',
+  version: AggregatedVersion,
+  kinds: readonly Kind[] = KINDS,
+): Record<string, unknown> {
+  const items = [...groups(kinds)]
     .filter(([group]) => (group === '') === (root === 'api'))
     .map(([group, versions]) => ({
       metadata: { name: group, creationTimestamp: null },
       versions: versions.map((served) => ({
         version: served,
         freshness: 'Current',
-        resources: kindsOf(group, served).map(aggregatedResource),
+        resources: kindsOf(kinds, group, served).map(aggregatedResource),
       })),
     }));
   return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items };
@@ -66,7 +70,7 @@ function aggregatedResource(kind: Kind): Record<string, unknown> {
 export function apiVersions(serverAddress: string): Record<string, unknown> {
   return {
     kind: 'APIVersions',
-    versions: groups().get('') ?? [],
+    versions: groups(KINDS).get('') ?? [],
     serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }],
   };
 }
@@ -77,8 +81,8 @@ function groupEntry(group: string, versions: readonly string[]): Record<string, 
 }
 
 /** `/apis`. */
-export function apiGroupList(): Record<string, unknown> {
-  const list = [...groups()].filter(([group]) => group !== '');
+export function apiGroupList(kinds: readonly Kind[] = KINDS): Record<string, unknown> {
+  const list = [...groups(kinds)].filter(([group]) => group !== '');
   return {
     kind: 'APIGroupList',
     apiVersion: 'v1',
@@ -87,14 +91,18 @@ export function apiGroupList(): Record<string, unknown> {
 }
 
 /** `/apis/GROUP`; undefined when not served. */
-export function apiGroup(group: string): Record<string, unknown> | undefined {
-  const versions = group === '' ? undefined : groups().get(group);
+export function apiGroup(group: string, kinds: readonly Kind[] = KINDS): Record<string, unknown> | undefined {
+  const versions = group === '' ? undefined : groups(kinds).get(group);
   return versions === undefined ? undefined : { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(group, versions) };
 }
 
 /** `/api/v1` or `/apis/GROUP/VERSION`; undefined when not served. */
-export function apiResourceList(group: string, version: string): Record<string, unknown> | undefined {
-  const kinds = kindsOf(group, version);
+export function apiResourceList(
+  group: string,
+  version: string,
+  served: readonly Kind[] = KINDS,
+): Record<string, unknown> | undefined {
+  const kinds = kindsOf(served, group, version);
   if (kinds.length === 0) return undefined;
   const resources = kinds.flatMap((kind) => [
     {

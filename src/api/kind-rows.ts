@@ -16,6 +16,13 @@ const stream = (name: string, kind: string): Subresource => ({
   typeName: `io.k8s.api.core.v1.${kind}`,
 });
 
+const proxied = (kind: string): Subresource => ({
+  name: 'proxy',
+  verbs: ['create', 'delete', 'get', 'patch', 'update'],
+  kind,
+  typeName: `io.k8s.api.core.v1.${kind}`,
+});
+
 const POD: KindRow = {
   group: '',
   version: 'v1',
@@ -39,6 +46,7 @@ const POD: KindRow = {
     stream('exec', 'PodExecOptions'),
     { name: 'log', verbs: ['get'] },
     stream('portforward', 'PodPortForwardOptions'),
+    proxied('PodProxyOptions'),
     STATUS,
   ],
   selectableFields: [
@@ -124,7 +132,7 @@ const FIRST_ROWS: readonly KindRow[] = [
     resource: 'nodes',
     namespaced: false,
     shortNames: ['no'],
-    subresources: [STATUS],
+    subresources: [proxied('NodeProxyOptions'), STATUS],
     selectableFields: ['spec.unschedulable'],
     columns: columns.node,
   },
@@ -165,10 +173,22 @@ const FIRST_ROWS: readonly KindRow[] = [
     namespaced: true,
     shortNames: ['svc'],
     categories: ['all'],
-    subresources: [STATUS],
+    subresources: [proxied('ServiceProxyOptions'), STATUS],
     selectableFields: ['spec.clusterIP', 'spec.type'],
     allowCreateOnUpdate: true,
     columns: columns.service,
+  },
+  {
+    group: 'apiextensions.k8s.io',
+    version: 'v1',
+    kind: 'CustomResourceDefinition',
+    resource: 'customresourcedefinitions',
+    namespaced: false,
+    shortNames: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    subresources: [STATUS],
+    generationFields: ['spec'],
+    columns: columns.customResourceDefinition,
   },
   {
     group: 'apps',

@@ -1,8 +1,11 @@
 /** The kinds that are served: a row each. Adding a kind is adding a row. */
+import type { Decoded, DecodeOptions } from './decode.ts';
 import { findType } from './facts/facts.ts';
 import { ROWS } from './kind-rows.ts';
+import type { Schema } from './managed-fields/schema.ts';
 import type { KubeObject } from './object.ts';
 import type { Cell, Column } from './table.ts';
+import type { Causes } from './validation/causes.ts';
 
 export type Verb = 'create' | 'get' | 'list' | 'watch' | 'update' | 'patch' | 'delete' | 'deletecollection';
 
@@ -16,6 +19,50 @@ export interface Subresource {
   readonly kind?: string;
   /** Full type name of its body. */
   readonly typeName?: string;
+}
+
+/** What a custom resource can do that the type table does for other kinds; made in src/custom. */
+export interface CustomType {
+  /** The stored bytes are what readers see: one version, nothing to fill in, no schema that has changed. */
+  readonly readsStored: boolean;
+  /** Its definition is being deleted: nothing new is made. */
+  readonly terminating: boolean;
+  /** Shown with every answer: a deprecated version. */
+  readonly warnings: readonly string[];
+  /** Where the Scale is found, as members from the root. */
+  readonly scale:
+    | {
+        readonly specReplicas: readonly string[];
+        readonly statusReplicas: readonly string[];
+        readonly labelSelector: readonly string[] | undefined;
+      }
+    | undefined;
+  readonly managedSchema: Schema;
+  /** Set when a webhook converts between the versions. */
+  readonly conversion:
+    | {
+        readonly webhook: {
+          readonly clientConfig?: {
+            url?: string;
+            service?: { namespace: string; name: string; path?: string; port?: number };
+            caBundle?: string;
+          };
+        };
+        readonly storedVersion: string;
+      }
+    | undefined;
+  decode(value: unknown, options: DecodeOptions): Decoded;
+  /** Changes the object in place. */
+  applyDefaults(object: KubeObject): void;
+  /** A stored object of any version in this one, pruned and defaulted. May change what it is given. */
+  fromStored(stored: KubeObject): KubeObject;
+  toStored(object: KubeObject): KubeObject;
+  /** `current` undefined: a create. */
+  validate(causes: Causes, object: KubeObject, current: KubeObject | undefined): void;
+  /** One cell per column. */
+  cells(object: KubeObject, nowMs: number): Cell[];
+  /** Component schemas of the kind and its list. */
+  openApi(): Record<string, Record<string, unknown>>;
 }
 
 export interface Kind {
@@ -50,6 +97,8 @@ export interface Kind {
   readonly columns: readonly Column[];
   /** The row of an object in a table; absent: table-cells.ts knows it. */
   readonly cells?: (object: KubeObject, nowMs: number) => Cell[];
+  /** Present for custom resources. */
+  readonly custom?: CustomType;
 }
 
 /** As written in kind-rows.ts; the rest follows from it. */
@@ -75,7 +124,16 @@ export interface KindRow {
   readonly allowCreateOnUpdate?: boolean;
 }
 
-const ALL_VERBS: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+export const ALL_VERBS: readonly Verb[] = [
+  'create',
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'update',
+  'watch',
+];
 
 /** API group → the package that its types are named after. */
 const PACKAGES: Record<string, string> = {

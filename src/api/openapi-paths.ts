@@ -10,6 +10,8 @@ const PATCH_TYPES = [
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
 ];
+/** kubectl chooses its patch by what is listed: no strategic merge for custom resources. */
+const CUSTOM_PATCH_TYPES = PATCH_TYPES.slice(0, 2);
 const WATCH_TYPES = [JSON_TYPE, `${JSON_TYPE};stream=watch`];
 
 /** `root` is `/api/v1` or `/apis/apps/v1`. */
@@ -84,7 +86,7 @@ function operation(kind: Kind, verb: Verb, subresource?: Subresource): Json {
       version: subresource?.version ?? kind.version,
     },
   };
-  const body = requestBody(verb, typeName);
+  const body = requestBody(verb, typeName, kind.custom === undefined ? PATCH_TYPES : CUSTOM_PATCH_TYPES);
   if (body !== undefined) result['requestBody'] = body;
   return result;
 }
@@ -106,9 +108,9 @@ function reference(typeName: string): Json {
   return { schema: { $ref: `#/components/schemas/${typeName}` } };
 }
 
-function requestBody(verb: Verb, typeName: string | undefined): Json | undefined {
+function requestBody(verb: Verb, typeName: string | undefined, patchTypes: readonly string[]): Json | undefined {
   if (verb === 'patch') {
-    const content = Object.fromEntries(PATCH_TYPES.map((type) => [type, reference(`${META}.Patch`)]));
+    const content = Object.fromEntries(patchTypes.map((type) => [type, reference(`${META}.Patch`)]));
     return { content, required: true };
   }
   if (verb === 'delete' || verb === 'deletecollection')

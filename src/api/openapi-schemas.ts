@@ -36,9 +36,11 @@ const SCALARS: Record<string, Schema> = {
 /** Everything the kinds, their lists and subresources are made of, by full name, sorted. */
 export function schemasOf(kinds: readonly Kind[], describe: Describe): Record<string, Schema> {
   const schemas: Record<string, Schema> = {};
+  for (const kind of kinds) Object.assign(schemas, kind.custom?.openApi());
   const queue = kinds.flatMap((kind) => [
-    kind.typeName,
-    ...(kind.verbs.includes('list') ? [`${kind.typeName}List`] : []),
+    ...(kind.custom === undefined
+      ? [kind.typeName, ...(kind.verbs.includes('list') ? [`${kind.typeName}List`] : [])]
+      : [`${META}.ObjectMeta`, `${META}.ListMeta`]),
     ...kind.subresources.flatMap((subresource) => subresource.typeName ?? []),
   ]);
   queue.push(`${META}.Status`, `${META}.DeleteOptions`, `${META}.Patch`);

@@ -3,7 +3,7 @@
  * checks, and so that kubectl sees that the server validates fields (the fieldValidation parameter of every write).
  * Read next: openapi-schemas.ts (the types), openapi-paths.ts (the operations).
  */
-import { KINDS } from './kinds.ts';
+import { KINDS, type Kind } from './kinds.ts';
 import { pathsOf } from './openapi-paths.ts';
 import { schemasOf } from './openapi-schemas.ts';
 
@@ -11,8 +11,8 @@ import { schemasOf } from './openapi-schemas.ts';
 export type Describe = (typeName: string, field: string) => string | undefined;
 
 /** The paths `/openapi/v3` lists: `api/v1`, `apis/apps/v1`. */
-export function openApiV3Paths(): string[] {
-  return [...new Set(KINDS.map(({ group, version }) => pathOf(group, version)))];
+export function openApiV3Paths(kinds: readonly Kind[] = KINDS): string[] {
+  return [...new Set(kinds.map(({ group, version }) => pathOf(group, version)))];
 }
 
 export function pathOf(group: string, version: string): string {
@@ -20,8 +20,12 @@ export function pathOf(group: string, version: string): string {
 }
 
 /** The document of one of those paths, undefined for others. Takes some milliseconds: keep the bytes. */
-export function openApiV3(path: string, describe: Describe = () => undefined): Record<string, unknown> | undefined {
-  const kinds = KINDS.filter(({ group, version }) => pathOf(group, version) === path);
+export function openApiV3(
+  path: string,
+  describe: Describe = () => undefined,
+  served: readonly Kind[] = KINDS,
+): Record<string, unknown> | undefined {
+  const kinds = served.filter(({ group, version }) => pathOf(group, version) === path);
   if (kinds.length === 0) return undefined;
   return {
     openapi: '3.0.0',

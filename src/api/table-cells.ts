@@ -68,10 +68,15 @@ const ROWS: Record<string, Row> = {
     age(lease, nowMs),
   ],
   'discovery.k8s.io/v1 EndpointSlice': endpointSliceCells,
+  'apiextensions.k8s.io/v1 CustomResourceDefinition': (definition: KubeObject) => [
+    nameOf(definition),
+    definition.metadata?.creationTimestamp ?? '<unknown>',
+  ],
 };
 
 /** One cell per column of the kind; kinds without a row of their own have name and age. */
 export function cellsOf(kind: Kind, object: KubeObject, nowMs: number): Cell[] {
+  if (kind.custom !== undefined) return kind.custom.cells(object, nowMs);
   const known = ROWS[`${kind.apiVersion} ${kind.kind}`] as Kind['cells'];
   const row = kind.cells ?? known;
   return row === undefined ? [nameOf(object), age(object, nowMs)] : row(object, nowMs);

@@ -30,9 +30,10 @@ import {
   validateSecret,
   validateSecretUpdate,
 } from './validation/core.ts';
+import { validateEphemeralUpdate } from './validation/ephemeral.ts';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
 import { KIND_RULES } from './validation/rules.ts';
-import { validateEphemeralUpdate, validatePodSpec, validatePodUpdate } from './validation/pod.ts';
+import { validatePodSpec, validatePodUpdate } from './validation/pod.ts';
 import {
   validateEndpoints,
   validateEndpointSlice,
@@ -95,9 +96,12 @@ function rulesOf(
 export function validateCreate(kind: Kind, object: KubeObject): StatusCause[] {
   const causes = new Causes();
   validateMetadata(causes, kind, object.metadata ?? {});
+  kind.custom?.validate(causes, object, undefined);
   const { create, onlyNew } = rulesOf(kind);
   create?.(causes, object);
   onlyNew?.(causes, object);
+  if (kind.group === '' && kind.kind === 'Pod' && ((object as Pod).spec?.ephemeralContainers ?? []).length > 0)
+    causes.forbidden('spec.ephemeralContainers', 'cannot be set on create');
   return causes.list;
 }
 
@@ -109,6 +113,10 @@ export function validateUpdate(kind: Kind, updated: KubeObject, current: KubeObj
   const causes = new Causes();
   validateMetadata(causes, kind, updated.metadata ?? {});
   validateMetadataUpdate(causes, updated.metadata ?? {}, current.metadata ?? {});
+  if (kind.custom !== undefined) {
+    kind.custom.validate(causes, updated, current);
+    return causes.list;
+  }
   const { create, update, status } = rulesOf(kind);
   if (subresource === '' || subresource === 'scale') {
     create?.(causes, updated);

@@ -5,28 +5,34 @@
  * Read next: route.ts (the path grammar), resources.ts (verbs), list-answer.ts, watch-answer.ts, status.ts.
  */
 import { ApiError } from '#src/api/api-error.ts';
-import { findKind } from '#src/api/kinds.ts';
-import type { Clock } from '#src/ports/clock.ts';
+import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Http, HttpRequest, HttpResponse, HttpServeOptions, HttpServer, HttpUpgrade } from '#src/ports/http.ts';
 import type { Log } from '#src/ports/log.ts';
 import { utf8 } from '#src/registry/bytes.ts';
 import type { Identity } from '#src/registry/client.ts';
 import type { Registry } from '#src/registry/registry.ts';
+import type { Verbs } from '#src/registry/verbs.ts';
 import { messageOf } from '#src/std/fault.ts';
+import { createMetrics, type Metrics } from '#src/std/metrics.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { ANONYMOUS, forbiddenPath, identityOf, isOpenPath, unauthorized } from './authenticate.ts';
+import { createAudit, type Audit, type AuditOptions } from './audit/audit.ts';
 import { Exchange } from './exchange.ts';
-import { relayExec } from './pod-exec.ts';
-import { createPaths, type HealthCheck, type PathHandler, type PathSettings } from './paths.ts';
-import { handleResource, isLongRunning } from './resources.ts';
+import { createFairness, type Fairness, type Seat } from './fairness/fairness.ts';
+import type { HealthCheck } from './health.ts';
+import { createPaths, type PathHandler, type PathSettings } from './paths.ts';
+import { durationMsOf } from './query.ts';
+import { requestInfoOf, type RequestInfo } from './request-info.ts';
+import { createRequestMetrics, type RequestMetrics } from './request-metrics.ts';
+import { handleResource } from './resources.ts';
 import { parseTarget, type Target } from './route.ts';
 import { apiErrorOf, notFoundPath, RETRY_AFTER_SECONDS, statusOf } from './status.ts';
+import { serveUpgradeOf } from './upgrades.ts';
 import { FrameCache } from './watch-answer.ts';
 
-export type { HealthCheck, VersionInfo } from './paths.ts';
+export type { VersionInfo } from './paths.ts';
+export type { HealthCheck } from './health.ts';
 
-/** Requests being worked on at once, watches and followed logs not counted; Kubernetes: 400 + 200. */
-export const IN_FLIGHT_MAX = 600;
 /** Open watches and followed logs at once. */
 export const LONG_RUNNING_MAX = 20_000;
 /** A request that has no answer by then gets 504; Kubernetes: 60 s. */
@@ -44,10 +50,13 @@ export interface ApiServerOptions {
   registry: Registry;
   /** To the nodes' kubelets: logs and exec. */
   streams?: Peers;
-  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock'>;
+  config: Omit<PathSettings, 'readinessChecks' | 'livenessChecks' | 'clock' | 'metrics' | 'kinds'>;
   readinessChecks?: HealthCheck[];
   livenessChecks?: HealthCheck[];
   extraRoutes?: ExtraRoutes;
+  /** Shown at /metrics together with what others count in it. */
+  metrics?: Metrics;
+  audit?: AuditOptions;
 }
 
 export interface ApiServer {
@@ -64,22 +73,30 @@ interface ServerState {
   log: Log;
   paths: PathHandler;
   frames: FrameCache;
-  inFlight: number;
+  fairness: Fairness;
+  requests: RequestMetrics;
+  audit: Audit | undefined;
   longRunning: number;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { clock, registry } = options;
+  const metrics = options.metrics ?? createMetrics();
   const state: ServerState = {
     options,
     log: options.log.scope('apiserver'),
     paths: createPaths({
       ...options.config,
-      clock: options.clock,
+      clock,
+      metrics,
+      kinds: () => options.registry.kinds.all(),
       readinessChecks: options.readinessChecks ?? [],
       livenessChecks: options.livenessChecks ?? [],
     }),
     frames: new FrameCache(),
-    inFlight: 0,
+    fairness: createFairness({ clock, metrics }),
+    requests: createRequestMetrics({ metrics, clock, countOf: (kind) => registry.countOf(kind) }),
+    audit: options.audit === undefined ? undefined : createAudit({ ...options.audit, clock, metrics }),
     longRunning: 0,
   };
   const servers: HttpServer[] = [];
@@ -118,48 +135,89 @@ function safeIdentity(request: HttpRequest): Identity | undefined {
 
 /** One request from beginning to end. Never rejects. */
 async function serve(state: ServerState, request: HttpRequest, response: HttpResponse): Promise<void> {
-  const exchangeOf = (target: Target | undefined, identity: Identity): Exchange =>
-    new Exchange({ request, response, query: target?.query ?? new URLSearchParams(), identity });
   let target: Target;
   let identity: Identity;
   try {
     target = parseTarget(request.url);
     identity = identify(request, target);
   } catch (error) {
-    exchangeOf(undefined, ANONYMOUS).sendError(apiErrorOf(error));
+    const query = new URLSearchParams();
+    new Exchange({ request, response, query, identity: ANONYMOUS }).sendError(apiErrorOf(error));
     return;
   }
-  const exchange = exchangeOf(target, identity);
-  const isLong = target.route.type === 'resource' && isLongRunning(target.route, target.query, request.method);
-  if (isLong ? state.longRunning >= LONG_RUNNING_MAX : state.inFlight >= IN_FLIGHT_MAX) {
-    exchange.sendError(tooMany());
-    return;
-  }
-  const timer = isLong
-    ? undefined
-    : state.options.clock.after(REQUEST_DEADLINE_MS, () => {
-        exchange.sendError(
-          new ApiError(
-            504,
-            'Timeout',
-            `request did not complete within ${REQUEST_DEADLINE_MS / 1000}s; the outcome of a write is unknown`,
-          ),
-        );
-      });
-  if (isLong) state.longRunning += 1;
-  else state.inFlight += 1;
+  const info = requestInfoOf(request, target);
+  const trail = state.audit?.begin(request, { identity }, info);
+  const exchange = new Exchange({
+    request: trail?.watchRequest(request) ?? request,
+    response,
+    query: target.query,
+    identity,
+    observer: trail,
+  });
+  if (trail !== undefined) exchange.add({ 'audit-id': trail.id });
+  const measured = state.requests.begin(info, target.query);
+  let isMistake = false;
   try {
-    await dispatch(state, exchange, target);
+    await serveInTurn(state, exchange, target, info);
   } catch (error) {
-    refuse(state, exchange, error);
+    isMistake = refuse(state, exchange, error);
+  }
+  measured.end(exchange.status);
+  trail?.complete(isMistake);
+}
+
+/** Waits for a seat, then answers, within the deadline. */
+async function serveInTurn(state: ServerState, exchange: Exchange, target: Target, info: RequestInfo): Promise<void> {
+  const { options } = state;
+  if (info.longRunning && state.longRunning >= LONG_RUNNING_MAX) throw tooMany();
+  const timer = info.longRunning ? undefined : armDeadline(options.clock, exchange);
+  if (info.longRunning) state.longRunning += 1;
+  // A watch costs while it begins; other streams are none of the queues' business.
+  const seat = !info.longRunning || info.verb === 'watch' ? await seated(state, exchange, info, timer) : undefined;
+  if (info.longRunning) exchange.onHead = () => seat?.release();
+  try {
+    if (!exchange.answered) await dispatch(state, exchange, target);
   } finally {
     timer?.cancel();
-    if (isLong) state.longRunning -= 1;
-    else state.inFlight -= 1;
+    seat?.release();
+    if (info.longRunning) state.longRunning -= 1;
   }
 }
 
-/** exec and attach; everything else that wants to upgrade is refused. Never rejects. */
+async function seated(
+  state: ServerState,
+  exchange: Exchange,
+  info: RequestInfo,
+  timer: Timer | undefined,
+): Promise<Seat> {
+  try {
+    const seat = await state.fairness.admit(exchange.identity, info);
+    exchange.add(seat.headers);
+    return seat;
+  } catch (error) {
+    timer?.cancel();
+    if (info.longRunning) state.longRunning -= 1;
+    throw error;
+  }
+}
+
+/** `?timeout=` shortens it. @throws ApiError 400. */
+function armDeadline(clock: Clock, exchange: Exchange): Timer {
+  const askedMs = durationMsOf(exchange.query, 'timeout');
+  const deadlineMs = Math.min(askedMs ?? REQUEST_DEADLINE_MS, REQUEST_DEADLINE_MS);
+  return clock.after(deadlineMs, () => {
+    exchange.sendError(
+      new ApiError(
+        504,
+        'Timeout',
+        `request did not complete within ${deadlineMs / 1000}s; the outcome of a write is unknown`,
+        { details: {} },
+      ),
+    );
+  });
+}
+
+/** Never rejects. */
 async function serveUpgrade(state: ServerState, upgrade: HttpUpgrade): Promise<void> {
   const { options } = state;
   if (state.longRunning >= LONG_RUNNING_MAX) {
@@ -169,22 +227,23 @@ async function serveUpgrade(state: ServerState, upgrade: HttpUpgrade): Promise<v
   state.longRunning += 1;
   try {
     const target = parseTarget(upgrade.request.url);
-    const { route, query } = target;
-    const identity = identify(upgrade.request, target);
-    const kind = route.type === 'resource' ? findKind(route) : undefined;
-    const isExec =
-      route.type === 'resource' &&
-      kind?.resource === 'pods' &&
-      (route.subresource === 'exec' || route.subresource === 'attach');
-    if (!isExec || kind === undefined || route.type !== 'resource') throw notFoundPath();
-    if (options.streams === undefined) throw new ApiError(503, 'ServiceUnavailable', 'this server reaches no kubelets');
-    const verbs = options.registry.verbsFor(identity);
-    await relayExec(upgrade, { verbs, kind, route, query, streams: options.streams, clock: options.clock });
+    const verbs = options.registry.verbsFor(identify(upgrade.request, target));
+    await serveUpgradeOf(upgrade, target, {
+      verbs,
+      own: ownVerbs(options),
+      streams: options.streams,
+      clock: options.clock,
+    });
   } catch (error) {
     refuseUpgrade(upgrade, apiErrorOf(error));
   } finally {
     state.longRunning -= 1;
   }
+}
+
+/** For what this server has to know to serve somebody who may not read it himself, like a Pod's node. */
+function ownVerbs(options: ApiServerOptions): Verbs {
+  return options.registry.verbsFor({ user: 'system:apiserver', groups: ['system:masters'] });
 }
 
 function refuseUpgrade(upgrade: HttpUpgrade, error: ApiError): void {
@@ -207,20 +266,29 @@ async function dispatch(state: ServerState, exchange: Exchange, target: Target):
   if (route.type === 'resource') {
     const verbs = options.registry.verbsFor(exchange.identity);
     await handleResource(
-      { clock: options.clock, verbs, streams: options.streams, frames: state.frames },
+      {
+        clock: options.clock,
+        verbs,
+        own: ownVerbs(options),
+        kinds: options.registry.kinds,
+        streams: options.streams,
+        frames: state.frames,
+      },
       exchange,
       route,
     );
     return;
   }
-  if (exchange.request.method !== 'GET')
+  const { method } = exchange.request;
+  if (method !== 'GET' && method !== 'HEAD')
     throw new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {
       details: {},
     });
   if (!(await state.paths(exchange, route.path))) throw notFoundPath();
 }
 
-function refuse(state: ServerState, exchange: Exchange, error: unknown): void {
+/** Whether it was a mistake of ours. */
+function refuse(state: ServerState, exchange: Exchange, error: unknown): boolean {
   const refusal = apiErrorOf(error);
   if (refusal.status >= 500) {
     const { method, url } = exchange.request;
@@ -230,10 +298,11 @@ function refuse(state: ServerState, exchange: Exchange, error: unknown): void {
   }
   if (!exchange.answered) {
     exchange.sendError(refusal);
-    return;
+    return refusal.reason === 'InternalError';
   }
   // The head is out: only cutting tells the client that what it has is not all.
   if (!exchange.response.closed) exchange.response.abort(refusal.message);
+  return refusal.reason === 'InternalError';
 }
 
 function tooMany(): ApiError {

@@ -1,6 +1,7 @@
 /** Request bodies: JSON or protobuf in, objects of a known type out. */
 import { ApiError } from '#src/api/api-error.ts';
-import { decodeObject, type Decoded, type FieldValidation } from '#src/api/decode.ts';
+import { decodeKind, decodeObject, type Decoded, type FieldValidation } from '#src/api/decode.ts';
+import type { CustomType } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { decodeProtobuf } from '#src/api/protobuf.ts';
 import type { HttpRequest } from '#src/ports/http.ts';
@@ -32,6 +33,8 @@ export interface ExpectedBody {
   apiVersion: string;
   kind: string;
   typeName: string;
+  /** A custom resource has no protobuf form. */
+  custom?: CustomType;
 }
 
 export function mediaTypeOf(request: HttpRequest): string {
@@ -39,6 +42,12 @@ export function mediaTypeOf(request: HttpRequest): string {
 }
 
 async function readBody(request: HttpRequest): Promise<Uint8Array> {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  // What is small on its way could be anything once unpacked; clients of Kubernetes send bodies as they are.
+  if (encoding.toLowerCase() !== 'identity') {
+    const message = `the body of the request has the encoding ${JSON.stringify(encoding.slice(0, 64))} - accepted encodings include: identity`;
+    throw new ApiError(415, 'UnsupportedMediaType', message, { details: {} });
+  }
   const length = Number(request.headers['content-length'] ?? 0);
   if (length > BODY_BYTES_MAX) throw tooLarge();
   try {
@@ -106,6 +115,7 @@ export async function readObjectBody(
   if (type !== '' && type !== JSON_TYPE && type !== YAML_TYPE && type !== PROTOBUF_TYPE) {
     throw unsupportedMediaType([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
   }
+  if (type === PROTOBUF_TYPE && expected.custom !== undefined) throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
   const bytes = await readBody(request);
   if (type === PROTOBUF_TYPE) {
     const { object } = decodeProtobuf(bytes, expected);
@@ -115,11 +125,17 @@ export async function readObjectBody(
   const parsed = type === YAML_TYPE ? parseYaml(bytes) : parseJson(bytes);
   requireRecord(parsed.value);
   requireKind(parsed.value as KubeObject, expected);
-  const decoded: Decoded = decodeObject(parsed.value, expected.typeName, {
+  const decoded: Decoded = decodeKind(withKind(parsed.value as KubeObject, expected), expected, {
     fieldValidation,
     duplicates: parsed.duplicates,
   });
   return { object: decoded.object, warnings: decoded.warnings };
+}
+
+/** A custom resource takes its type from the URL where the body has none, as decoding by table does. */
+function withKind(object: KubeObject, expected: ExpectedBody): KubeObject {
+  if (expected.custom === undefined) return object;
+  return { ...object, apiVersion: expected.apiVersion, kind: expected.kind };
 }
 
 function requireRecord(value: unknown): void {

@@ -10,7 +10,7 @@ import type { ByteStream } from '#src/wire/streams.ts';
 export async function openKubeletStream(
   streams: Peers,
   pod: Pod,
-  what: { method: 'kubelet.logs' | 'kubelet.exec'; header: unknown },
+  what: { method: 'kubelet.logs' | 'kubelet.exec' | 'kubelet.dial'; header: unknown },
 ): Promise<ByteStream> {
   const name = pod.metadata.name ?? '';
   const node = pod.spec?.nodeName ?? '';

@@ -75,7 +75,7 @@ async function sendJoined(
     waiting.push(piece);
     bytes += piece.length + 1;
     if (bytes < LIST_CHUNK_BYTES) continue;
-    if (!started && !exchange.head(200, { 'content-type': 'application/json' })) return;
+    if (!started && !exchange.head(200, { 'content-type': 'application/json' }, { compress: true })) return;
     started = true;
     if (!(await writeAndYield(exchange, clock, joined(waiting)))) return;
     waiting = [];

@@ -7,6 +7,7 @@ export type Presentation =
   | { form: 'metadataList'; version: 'v1' | 'v1beta1' }
   | { form: 'discovery'; version: 'v2' | 'v2beta1' };
 
+const YAML_TYPE = 'application/yaml';
 /** How many alternatives of one Accept header are looked at. */
 const ALTERNATIVES_MAX = 32;
 
@@ -48,12 +49,19 @@ export function negotiate(accept: string | undefined, allowed: Presentation['for
   let protobufAsked = false;
   for (const range of parseAccept(accept)) {
     if (range.type === 'application/vnd.kubernetes.protobuf') protobufAsked = true;
+    if (range.type === YAML_TYPE && range.parameters['as'] === undefined) return { form: 'object' };
     if (!isJson(range.type)) continue;
     const found = presentationOf(range.parameters, allowed);
     if (found !== undefined) return found;
   }
   // client-go sends only protobuf when told so and still reads a JSON answer by its Content-Type.
   return protobufAsked ? { form: 'object' } : undefined;
+}
+
+/** Whether YAML comes before all forms of JSON in what is accepted. */
+export function prefersYaml(accept: string | undefined): boolean {
+  if (accept?.toLowerCase().includes(YAML_TYPE) !== true) return false;
+  return parseAccept(accept).find(({ type }) => isJson(type) || type === YAML_TYPE)?.type === YAML_TYPE;
 }
 
 function presentationOf(parameters: Record<string, string>, allowed: Presentation['form'][]): Presentation | undefined {

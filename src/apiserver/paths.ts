@@ -1,12 +1,15 @@
 /** Everything that is not a resource: discovery, OpenAPI, version, health. */
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '#src/api/discovery.ts';
-import { openApiV3, openApiV3Paths, type Describe } from '#src/api/openapi.ts';
+import { openApiV3, openApiV3Paths, pathOf, type Describe } from '#src/api/openapi.ts';
+import type { Kind } from '#src/api/kinds.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import { utf8 } from '#src/registry/bytes.ts';
+import type { Metrics } from '#src/std/metrics.ts';
+import { forbiddenPath } from './authenticate.ts';
 import type { Exchange } from './exchange.ts';
 import { createSwaggerMaker } from './openapi-v2.ts';
+import { checksOf, HEALTH_ENDPOINTS, isHealthPath, sendHealth, type HealthSettings } from './health.ts';
 import { presentationOf } from './present.ts';
-import { notFoundPath } from './status.ts';
 
 export interface VersionInfo {
   major: string;
@@ -21,22 +24,18 @@ export interface VersionInfo {
   platform: string;
 }
 
-/** A named check of readiness or liveness: undefined when well, else what is wrong. */
-export interface HealthCheck {
-  name: string;
-  check(): string | undefined;
-}
-
-export interface PathSettings {
+export interface PathSettings extends HealthSettings {
   clock: Clock;
   version: VersionInfo;
   /** `host:port` shown by `/api`. */
   serverAddress: string;
-  /** Without them the process is alive as long as it answers. */
-  livenessChecks: HealthCheck[];
-  readinessChecks: HealthCheck[];
+  /** What is served now; the same array as long as nothing changed. */
+  kinds(): readonly Kind[];
   describe?: Describe | undefined;
 }
+
+/** Who may read /metrics without RBAC saying so, as Kubernetes' role system:monitoring gives it. */
+const MAY_SEE_METRICS = ['system:masters', 'system:monitoring'];
 
 /** Answers, or says that there is nothing here. */
 export type PathHandler = (exchange: Exchange, path: string) => Promise<boolean>;
@@ -47,31 +46,37 @@ interface CachedDocument {
 }
 
 export function createPaths(settings: PathSettings): PathHandler {
-  // Documents depend on the served kinds and texts only, which do not change while we run.
-  const documents = new Map<string, CachedDocument>();
+  // Documents depend on the served kinds and texts only. Those of a path are kept until its kinds change.
+  const documents = new Map<string, CachedDocument & { kinds: readonly Kind[] }>();
   const documentOf = (path: string): CachedDocument | undefined => {
+    const kinds = settings.kinds().filter((kind) => pathOf(kind.group, kind.version) === path);
     const known = documents.get(path);
-    if (known !== undefined) return known;
-    const document = openApiV3(path, settings.describe);
+    if (known?.kinds.length === kinds.length && known.kinds.every((kind, i) => kind === kinds[i])) return known;
+    documents.delete(path);
+    const document = openApiV3(path, settings.describe, kinds);
     if (document === undefined) return undefined;
     const bytes = utf8(JSON.stringify(document));
-    const made = { bytes, hash: hashOf(bytes) };
+    const made = { bytes, hash: hashOf(bytes), kinds };
     documents.set(path, made);
     return made;
   };
-  const swagger = createSwaggerMaker(settings.clock, () => openApiV3Paths().flatMap((path) => documentOf(path) ?? []));
+  const swagger = createSwaggerMaker(settings.clock, () =>
+    openApiV3Paths(settings.kinds()).flatMap((path) => documentOf(path) ?? []),
+  );
   return async (exchange, path) => {
     const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
     if (trimmed === '/version') exchange.sendJson(200, settings.version);
-    else if (trimmed === '/') exchange.sendJson(200, { paths: rootPaths() });
-    else if (/^\/(?:healthz|livez|readyz)(?:\/|$)/.test(trimmed)) sendHealth(exchange, settings, trimmed);
+    else if (trimmed === '/') exchange.sendJson(200, { paths: rootPaths(settings) });
+    else if (isHealthPath(trimmed)) return sendHealth(exchange, settings, trimmed);
+    else if (trimmed === '/metrics' && settings.metrics !== undefined) sendMetrics(exchange, settings.metrics);
     else if (trimmed === '/api' || trimmed === '/apis')
       sendDiscovery(exchange, settings, trimmed === '/api' ? 'api' : 'apis');
-    else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/')) return sendGroup(exchange, trimmed);
+    else if (trimmed.startsWith('/api/') || trimmed.startsWith('/apis/'))
+      return sendGroup(exchange, trimmed, settings.kinds());
     else if (trimmed === '/openapi/v2') {
       const { bytes, hash, contentType } = await swagger(exchange.request.headers['accept']);
-      sendTagged(exchange, { bytes, hash: hashOf(utf8(hash)) }, contentType, { vary: 'Accept' });
-    } else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings.clock, documentOf);
+      sendTagged(exchange, { bytes, hash: hashOf(utf8(hash + contentType)) }, contentType, { vary: 'Accept' });
+    } else if (trimmed === '/openapi/v3') await sendOpenApiIndex(exchange, settings, documentOf);
     else if (trimmed.startsWith('/openapi/v3/'))
       return sendOpenApi(exchange, documentOf(trimmed.slice('/openapi/v3/'.length)));
     else return false;
@@ -79,40 +84,56 @@ export function createPaths(settings: PathSettings): PathHandler {
   };
 }
 
-function rootPaths(): string[] {
-  return [
+/** Every path that is no resource, as kube-apiserver lists them. */
+function rootPaths(settings: PathSettings): string[] {
+  const groups = openApiV3Paths(settings.kinds());
+  const health = HEALTH_ENDPOINTS.flatMap((endpoint) => [
+    `/${endpoint}`,
+    ...checksOf(settings, endpoint).map(({ name }) => `/${endpoint}/${name}`),
+  ]);
+  const names = groups.filter((path) => path.startsWith('apis/')).map((path) => `/apis/${path.split('/')[1] ?? ''}`);
+  const all = [
     '/api',
     '/apis',
-    '/healthz',
-    '/livez',
+    '/apis/',
+    ...health,
+    ...(settings.metrics === undefined ? [] : ['/metrics']),
+    ...names,
     '/openapi/v2',
+    ...groups.flatMap((path) => [`/${path}`, `/openapi/v3/${path}`]),
     '/openapi/v3',
-    '/readyz',
+    '/openapi/v3/',
     '/version',
-    ...openApiV3Paths().map((path) => `/${path}`),
-  ].sort();
+  ];
+  return [...new Set(all)].sort();
+}
+
+function sendMetrics(exchange: Exchange, metrics: Metrics): void {
+  if (!MAY_SEE_METRICS.some((group) => exchange.identity.groups.includes(group)))
+    throw forbiddenPath(exchange.identity, exchange.request.method, '/metrics');
+  exchange.sendBytes(200, 'text/plain; version=0.0.4; charset=utf-8', utf8(metrics.text()));
 }
 
 function sendDiscovery(exchange: Exchange, settings: PathSettings, root: 'api' | 'apis'): void {
   const presentation = presentationOf(exchange.request.headers['accept'], ['discovery']);
   if (presentation.form !== 'discovery') {
-    exchange.sendJson(200, root === 'api' ? apiVersions(settings.serverAddress) : apiGroupList());
+    exchange.sendJson(200, root === 'api' ? apiVersions(settings.serverAddress) : apiGroupList(settings.kinds()));
     return;
   }
-  const bytes = utf8(JSON.stringify(aggregatedDiscovery(root, presentation.version)));
+  const bytes = utf8(JSON.stringify(aggregatedDiscovery(root, presentation.version, settings.kinds())));
   // The answer's type must name the version, or kubectl 1.27 reads nothing from it.
   const contentType = `application/json;g=apidiscovery.k8s.io;v=${presentation.version};as=APIGroupDiscoveryList`;
   sendTagged(exchange, { bytes, hash: hashOf(bytes) }, contentType, { vary: 'Accept' });
 }
 
-function sendGroup(exchange: Exchange, path: string): boolean {
+function sendGroup(exchange: Exchange, path: string, kinds: readonly Kind[]): boolean {
   const parts = path.split('/').slice(1);
   const found =
     parts[0] === 'api'
       ? parts.length === 2 && apiResourceList('', parts[1] ?? '')
       : parts.length === 2
-        ? apiGroup(parts[1] ?? '')
-        : parts.length === 3 && apiResourceList(parts[1] ?? '', parts[2] ?? '');
+        ? apiGroup(parts[1] ?? '', kinds)
+        : parts.length === 3 && apiResourceList(parts[1] ?? '', parts[2] ?? '', kinds);
   if (found === undefined || found === false) return false;
   exchange.sendJson(200, found);
   return true;
@@ -120,14 +141,14 @@ function sendGroup(exchange: Exchange, path: string): boolean {
 
 async function sendOpenApiIndex(
   exchange: Exchange,
-  clock: Clock,
+  settings: PathSettings,
   documentOf: (path: string) => CachedDocument | undefined,
 ): Promise<void> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
-  for (const path of openApiV3Paths()) {
+  for (const path of openApiV3Paths(settings.kinds())) {
     paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${documentOf(path)?.hash ?? ''}` };
     // The first time each hash costs its whole document.
-    await new Promise<void>((resolve) => clock.soon(resolve));
+    await new Promise<void>((resolve) => settings.clock.soon(resolve));
   }
   exchange.sendJson(200, { paths });
 }
@@ -165,32 +186,4 @@ export function hashOf(bytes: Uint8Array): string {
     high = Math.imul(high ^ byte ^ (low & 0xff), 0x01000193) >>> 0;
   }
   return high.toString(16).padStart(8, '0').toUpperCase() + low.toString(16).padStart(8, '0').toUpperCase();
-}
-
-/** `ok`, or the failed checks; `?verbose` lists all, `?exclude=` leaves some out, `/readyz/NAME` is one. */
-function sendHealth(exchange: Exchange, settings: PathSettings, path: string): void {
-  const [, endpoint = '', only] = path.split('/');
-  const checks: HealthCheck[] = [
-    { name: 'ping', check: () => undefined },
-    ...settings.livenessChecks,
-    ...(endpoint === 'readyz' ? settings.readinessChecks : []),
-  ];
-  const excluded = exchange.query.getAll('exclude');
-  const chosen = checks.filter((check) => (only === undefined ? !excluded.includes(check.name) : check.name === only));
-  if (only !== undefined && chosen.length === 0) {
-    exchange.sendError(notFoundPath());
-    return;
-  }
-  const results = chosen.map((check) => ({ name: check.name, wrong: check.check() }));
-  const failed = results.some((result) => result.wrong !== undefined);
-  const isShort = only !== undefined || !exchange.query.has('verbose');
-  if (!failed && isShort) {
-    exchange.sendText(200, 'ok');
-    return;
-  }
-  const lines = results.map(({ name, wrong }) =>
-    wrong === undefined ? `[+]${name} ok` : `[-]${name} failed: ${wrong}`,
-  );
-  const title = failed ? `${endpoint} check failed` : `${endpoint} check passed`;
-  exchange.sendText(failed ? 500 : 200, `${lines.join('\n')}\n${title}\n`);
 }

@@ -4,30 +4,23 @@
  * 1 stdout, 2 stderr, 3 the final Status as JSON, 4 resize as JSON, v5 only: 255 and the number of a channel
  * that is closed) and its payload; on the stream each message is a length frame (std/length-frames.ts).
  */
-import type { Kind } from '#src/api/kinds.ts';
 import type { Pod } from '#src/api/objects.ts';
 import type { Clock } from '#src/ports/clock.ts';
-import type { HttpUpgrade, HttpWebSocket } from '#src/ports/http.ts';
+import type { HttpWebSocket } from '#src/ports/http.ts';
 import { badRequest } from '#src/registry/refusals.ts';
-import type { Verbs } from '#src/registry/verbs.ts';
 import { messageOf } from '#src/std/fault.ts';
 import { encodeLengthFrame, LengthFrameReader } from '#src/std/length-frames.ts';
-import type { Peers } from '#src/wire/peers.ts';
 import type { ByteStream } from '#src/wire/streams.ts';
-import { openKubeletStream } from './kubelet-stream.ts';
 import { chosenContainer } from './pod-logs.ts';
 import { booleanOf } from './query.ts';
-import type { ResourceRoute } from './route.ts';
+import { clientDrained, idleGuard } from './stream-socket.ts';
 
-/** Newest first. v5 can close stdin (KEP-4006). */
-const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
+/** Newest first. v5 can close stdin (KEP-4006); the oldest tells the outcome as plain text. */
+export const WEBSOCKET_EXEC_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'channel.k8s.io'];
 /** Longest message relayed in either direction. */
 export const EXEC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes from the client that the kubelet has not taken; the port cannot pause a client, so it is cut beyond. */
-export const EXEC_PENDING_BYTES_MAX = 64 * 1024 * 1024;
-/** Bytes the client has not taken before the kubelet's stream is read on, and how often that is looked at. */
-const CLIENT_BUFFERED_BYTES_MAX = 1024 * 1024;
-const CLIENT_POLL_MS = 10;
+/** Bytes from the client that the kubelet has not taken; beyond it the client is read no more for a while. */
+const PENDING_BYTES_MAX = 1024 * 1024;
 
 /** The header of a `kubelet.exec` stream; `attach` joins the container's own process. */
 export interface ExecRequest {
@@ -43,40 +36,30 @@ export interface ExecRequest {
   tty: boolean;
 }
 
-interface ExecContext {
-  verbs: Verbs;
-  kind: Kind;
-  route: ResourceRoute;
-  query: URLSearchParams;
-  streams: Peers;
-  clock: Clock;
+/** The outcome as each protocol tells it: a Status, before v4 the text of a failure. */
+export function statusFor(protocol: string, status: Uint8Array): Uint8Array {
+  if (/^v[45]\./.test(protocol)) return status;
+  const { status: outcome, message } = JSON.parse(new TextDecoder().decode(status)) as {
+    status?: string;
+    message?: string;
+  };
+  return new TextEncoder().encode(outcome === 'Success' ? '' : (message ?? 'unknown error'));
 }
 
-/** Everything that can be refused is refused before the handshake, where the client can still read a Status. */
-export async function relayExec(upgrade: HttpUpgrade, at: ExecContext): Promise<void> {
-  const { verbs, kind, route, streams } = at;
-  const name = route.name ?? '';
-  const subresource = route.subresource ?? '';
-  verbs.require(kind, 'create', { namespace: route.namespace, name, subresource });
-  const pod = (await verbs.get(kind, { namespace: route.namespace, name })).object() as Pod;
-  const request = execRequestOf(at.query, pod, subresource === 'attach');
-  // Last: after a refused WebSocket kubectl tries SPDY and shows what that one was refused for.
-  const protocol = chosenProtocol(upgrade.request.headers['sec-websocket-protocol']);
-  const stream = await openKubeletStream(streams, pod, { method: 'kubelet.exec', header: request });
-  const socket = await upgrade.acceptWebSocket(protocol);
+/** From the handshake to the end of either side. Never rejects. */
+export async function relayWebSocketExec(
+  socket: HttpWebSocket,
+  stream: ByteStream,
+  at: { protocol: string; clock: Clock },
+): Promise<void> {
   const closed = { value: false };
-  relayIn(socket, stream, closed);
-  await relayOut(socket, stream, { clock: at.clock, closed });
-}
-
-/** @throws ApiError 400 when the client speaks none of ours. */
-export function chosenProtocol(offered: string | undefined): string {
-  const known = (offered ?? '').split(',').map((protocol) => protocol.trim());
-  const found = PROTOCOLS.find((protocol) => known.includes(protocol));
-  if (found !== undefined) return found;
-  throw badRequest(
-    `unable to upgrade: none of the offered protocols [${known.join(' ')}] is served; use one of ${PROTOCOLS.join(', ')}`,
-  );
+  const idle = idleGuard(at.clock, () => {
+    stream.cancel('nothing went over the connection for too long');
+    socket.close(1000, 'idle for too long');
+  });
+  relayIn(socket, stream, { closed, touch: idle.touch });
+  await relayOut(socket, stream, { ...at, closed, touch: idle.touch });
+  idle.stop();
 }
 
 /** @throws ApiError 400. */
@@ -106,18 +89,26 @@ export function execRequestOf(query: URLSearchParams, pod: Pod, attach: boolean)
   };
 }
 
-function relayIn(socket: HttpWebSocket, stream: ByteStream, closed: { value: boolean }): void {
+interface Relay {
+  closed: { value: boolean };
+  touch: () => void;
+}
+
+function relayIn(socket: HttpWebSocket, stream: ByteStream, { closed, touch }: Relay): void {
   let pendingBytes = 0;
+  let paused = false;
   let last: Promise<void> = Promise.resolve();
-  const giveUp = (reason: string): void => {
-    stream.cancel(reason);
-  };
   socket.onMessage((message) => {
-    pendingBytes += message.length;
-    if (message.length > EXEC_MESSAGE_BYTES_MAX || pendingBytes > EXEC_PENDING_BYTES_MAX) {
-      giveUp(`the client sends faster than the container reads: more than ${EXEC_PENDING_BYTES_MAX} bytes wait`);
-      socket.close(1009, 'too much input waits for the container');
+    touch();
+    if (message.length > EXEC_MESSAGE_BYTES_MAX) {
+      stream.cancel(`a message of ${message.length} bytes; at most ${EXEC_MESSAGE_BYTES_MAX}`);
+      socket.close(1009, 'the message is too large');
       return;
+    }
+    pendingBytes += message.length;
+    if (!paused && pendingBytes > PENDING_BYTES_MAX) {
+      paused = true;
+      socket.pause();
     }
     const frame = encodeLengthFrame(message);
     last = last
@@ -125,38 +116,45 @@ function relayIn(socket: HttpWebSocket, stream: ByteStream, closed: { value: boo
       .then(
         () => {
           pendingBytes -= message.length;
+          if (!paused || pendingBytes > PENDING_BYTES_MAX / 2) return;
+          paused = false;
+          socket.resume();
         },
-        () => undefined, // the stream has died: relayOut sees it and closes the socket
+        () => {
+          // The stream has died: relayOut sees it and closes the socket, which must be read for that.
+          if (paused) socket.resume();
+        },
       );
   });
   socket.onClose(() => {
     closed.value = true;
-    giveUp('the client went away');
+    stream.cancel('the client went away');
   });
 }
 
 async function relayOut(
   socket: HttpWebSocket,
   stream: ByteStream,
-  at: { clock: Clock; closed: { value: boolean } },
+  at: Relay & { protocol: string; clock: Clock },
 ): Promise<void> {
   const reader = new LengthFrameReader(EXEC_MESSAGE_BYTES_MAX);
   try {
     for (;;) {
       const chunk = await stream.read();
       if (chunk === undefined || at.closed.value) break;
-      for (const message of reader.push(chunk)) socket.send(message);
-      while (socket.bufferedBytes() > CLIENT_BUFFERED_BYTES_MAX && !at.closed.value) {
-        await new Promise<void>((resolve) => {
-          at.clock.after(CLIENT_POLL_MS, resolve);
-        });
-      }
+      at.touch();
+      for (const message of reader.push(chunk)) socket.send(message[0] === 3 ? outcome(message, at.protocol) : message);
+      await clientDrained(at.clock, socket, () => at.closed.value);
     }
     if (!at.closed.value) socket.close(1000, '');
   } catch (error) {
     stream.cancel(messageOf(error));
     if (!at.closed.value) socket.close(1011, closeReason(error));
   }
+}
+
+function outcome(message: Uint8Array, protocol: string): Uint8Array {
+  return new Uint8Array([3, ...statusFor(protocol, message.subarray(1))]);
 }
 
 /** RFC 6455 §5.5: a close frame holds at most 123 bytes of reason. */

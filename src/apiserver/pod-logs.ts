@@ -1,6 +1,8 @@
 /** GET pods/NAME/log: bytes from the Pod's kubelet to the client, past Raft, with back-pressure. */
 import type { Kind } from '#src/api/kinds.ts';
 import type { Pod } from '#src/api/objects.ts';
+import { invalid } from '#src/api/validation.ts';
+import { Causes } from '#src/api/validation/causes.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import { nodeNameOf } from '#src/registry/authorize.ts';
 import { badRequest, forbidden } from '#src/registry/refusals.ts';
@@ -28,16 +30,17 @@ export interface LogRequest {
   /** RFC 3339. */
   sinceTime?: string;
   limitBytes?: number;
+  stream?: 'stdout' | 'stderr';
 }
 
 export async function sendPodLogs(
   exchange: Exchange,
-  at: { verbs: Verbs; kind: Kind; route: ResourceRoute; streams: Peers; clock: Clock },
+  at: { verbs: Verbs; own: Verbs; kind: Kind; route: ResourceRoute; streams: Peers; clock: Clock },
 ): Promise<void> {
   const { verbs, kind, route, streams } = at;
   const name = route.name ?? '';
   verbs.require(kind, 'get', { namespace: route.namespace, name, subresource: 'log' });
-  const pod = (await verbs.get(kind, { namespace: route.namespace, name })).object() as Pod;
+  const pod = (await at.own.get(kind, { namespace: route.namespace, name })).object() as Pod;
   const request = logRequestOf(exchange.query, pod);
   const node = pod.spec?.nodeName ?? '';
   const asking = nodeNameOf(exchange.identity);
@@ -72,49 +75,61 @@ async function copyOut(exchange: Exchange, clock: Clock, stream: ByteStream): Pr
   }
 }
 
-function containersOf(pod: Pod): { all: string[]; main: string[] } {
-  const { spec } = pod;
-  const main = (spec?.containers ?? []).map((container) => container.name);
-  const others = [...(spec?.initContainers ?? []), ...(spec?.ephemeralContainers ?? [])].map(
-    (container) => container.name,
-  );
-  return { all: [...main, ...others], main };
-}
+type Named = readonly { name: string }[] | undefined;
+const namesOf = (containers: Named): string[] => (containers ?? []).map(({ name }) => name);
 
 /** The container asked for, or the only or preferred one. @throws ApiError 400. */
 export function chosenContainer(query: URLSearchParams, pod: Pod): string {
-  const { all, main } = containersOf(pod);
+  const main = namesOf(pod.spec?.containers);
+  const init = namesOf(pod.spec?.initContainers);
+  const ephemeral = namesOf(pod.spec?.ephemeralContainers);
   const name = pod.metadata.name ?? '';
-  let container = query.get('container') ?? '';
-  if (container === '') {
-    const preferred = pod.metadata.annotations?.['kubectl.kubernetes.io/default-container'];
-    const [first = ''] = main;
-    if (all.length > 1 && (preferred === undefined || !all.includes(preferred))) {
-      throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${all.join(' ')}]`);
-    }
-    container = all.length > 1 ? (preferred ?? first) : first;
+  const asked = query.get('container') ?? '';
+  const all = [...main, ...init, ...ephemeral];
+  if (asked !== '') {
+    if (!all.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${name}`);
+    return asked;
   }
-  if (!all.includes(container)) throw badRequest(`container ${container} is not valid for pod ${name}`);
-  return container;
+  const [first] = main;
+  if (first !== undefined && main.length === 1) return first;
+  const preferred = pod.metadata.annotations?.['kubectl.kubernetes.io/default-container'] ?? '';
+  if (all.includes(preferred)) return preferred;
+  const others = [
+    init.length === 0 ? '' : ` or one of the init containers: [${init.join(' ')}]`,
+    ephemeral.length === 0 ? '' : ` or one of the ephemeral containers: [${ephemeral.join(' ')}]`,
+  ];
+  throw badRequest(
+    `a container name must be specified for pod ${name}, choose one of: [${main.join(' ')}]${others.join('')}`,
+  );
 }
 
-/** @throws ApiError 400 for options that cannot be read or a container that is not there. */
+/** @throws ApiError 400 for options that cannot be read or a container that is not there, 422 for what they say. */
 export function logRequestOf(query: URLSearchParams, pod: Pod): LogRequest {
   const name = pod.metadata.name ?? '';
-  const container = chosenContainer(query, pod);
   const sinceTime = query.get('sinceTime');
-  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime)))
+  if (sinceTime !== null && (!/^\d{4}-\d\d-\d\dT/.test(sinceTime) || Number.isNaN(Date.parse(sinceTime))))
     throw badRequest(`sinceTime: ${JSON.stringify(sinceTime)} is not an RFC 3339 time`);
-  const sinceSeconds = countOf(query, 'sinceSeconds');
+  const [sinceSeconds, tailLines, limitBytes] = (['sinceSeconds', 'tailLines', 'limitBytes'] as const).map((option) =>
+    integerOf(query, option),
+  );
+  const asked = query.get('stream');
+  const causes = new Causes();
   if (sinceTime !== null && sinceSeconds !== undefined)
-    throw badRequest('at most one of sinceTime or sinceSeconds may be specified');
-  const tailLines = countOf(query, 'tailLines');
-  const limitBytes = countOf(query, 'limitBytes');
+    causes.forbidden('', 'at most one of `sinceTime` or `sinceSeconds` may be specified');
+  if (sinceSeconds !== undefined && sinceSeconds < 1)
+    causes.invalid('sinceSeconds', sinceSeconds, 'must be greater than 0');
+  causes.nonNegative('tailLines', tailLines);
+  if (limitBytes !== undefined && limitBytes < 1) causes.invalid('limitBytes', limitBytes, 'must be greater than 0');
+  if (asked !== null) causes.oneOf('stream', asked, ['All', 'Stderr', 'Stdout']);
+  const stream = asked === 'Stdout' ? 'stdout' : asked === 'Stderr' ? 'stderr' : undefined;
+  if (stream !== undefined && tailLines !== undefined)
+    causes.forbidden('', '`tailLines` and specific `stream` are mutually exclusive for now');
+  if (causes.list.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, name, causes.list);
   return {
     namespace: pod.metadata.namespace ?? '',
     pod: name,
     uid: pod.metadata.uid ?? '',
-    container,
+    container: chosenContainer(query, pod),
     previous: booleanOf(query, 'previous') ?? false,
     follow: booleanOf(query, 'follow') ?? false,
     timestamps: booleanOf(query, 'timestamps') ?? false,
@@ -122,13 +137,15 @@ export function logRequestOf(query: URLSearchParams, pod: Pod): LogRequest {
     ...(sinceSeconds === undefined ? {} : { sinceSeconds }),
     ...(sinceTime === null ? {} : { sinceTime }),
     ...(limitBytes === undefined ? {} : { limitBytes }),
+    ...(stream === undefined ? {} : { stream }),
   };
 }
 
-function countOf(query: URLSearchParams, name: string): number | undefined {
+function integerOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw badRequest(`${name}: ${JSON.stringify(text)} must be an integer of at least 0`);
+  if (!/^-?\d{1,15}$/.test(text))
+    throw badRequest(`${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return Number(text);
 }
 
@@ -141,9 +158,17 @@ interface ContainerState {
 /** What the kubelet has not started has no log yet; said in Kubernetes' words, which people search for. */
 function refuseUnstarted(pod: Pod, request: LogRequest): void {
   const status = pod.status as
-    | { containerStatuses?: ContainerState[]; initContainerStatuses?: ContainerState[] }
+    | {
+        containerStatuses?: ContainerState[];
+        initContainerStatuses?: ContainerState[];
+        ephemeralContainerStatuses?: ContainerState[];
+      }
     | undefined;
-  const states = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const states = [
+    ...(status?.containerStatuses ?? []),
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
+  ];
   const found = states.find((one) => one.name === request.container);
   const shown = `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)}`;
   if (request.previous) {

@@ -27,9 +27,14 @@ export function includeObjectOf(query: URLSearchParams): IncludeObject {
 export function presentationOf(accept: string | undefined, allowed: Presentation['form'][]): Presentation {
   const found = negotiate(accept, allowed);
   if (found !== undefined) return found;
-  throw new ApiError(406, 'NotAcceptable', 'only the following media types are accepted: application/json', {
-    details: {},
-  });
+  throw new ApiError(
+    406,
+    'NotAcceptable',
+    'only the following media types are accepted: application/json, application/yaml',
+    {
+      details: {},
+    },
+  );
 }
 
 export function partialOf(object: KubeObject, version: 'v1' | 'v1beta1'): KubeObject {
@@ -48,6 +53,17 @@ export function presentOne(presenter: Presenter, object: KubeObject): unknown {
     return tableFor(presenter, [object], { listMeta: resourceVersion === undefined ? {} : { resourceVersion } });
   }
   return presentation.form === 'metadata' ? partialOf(object, presentation.version) : object;
+}
+
+/** Objects that are at hand, as a list of their own. */
+export function presentMany(presenter: Presenter, objects: KubeObject[]): unknown {
+  const { presentation, kind } = presenter;
+  if (presentation.form === 'table') return tableFor(presenter, objects, {});
+  if (presentation.form !== 'metadataList')
+    return { kind: kind.listKind, apiVersion: kind.apiVersion, metadata: {}, items: objects };
+  const items = objects.map((object) => partialOf(object, presentation.version));
+  const apiVersion = `meta.k8s.io/${presentation.version}`;
+  return { kind: 'PartialObjectMetadataList', apiVersion, metadata: {}, items };
 }
 
 export function tableFor(

@@ -23,6 +23,24 @@ function integerOf(query: URLSearchParams, name: string): number | undefined {
   return value;
 }
 
+const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A duration as Go writes it: `30s`, `1m30s`, `500ms`. @throws ApiError 400 for what is none, or not above 0. */
+export function durationMsOf(query: URLSearchParams, name: string): number | undefined {
+  const text = textOf(query, name);
+  if (text === undefined) return undefined;
+  const isDuration = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h)){1,4}$/.test(text);
+  const parts = isDuration ? [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)] : [];
+  const sum = parts.reduce(
+    (total, [, value = '', unit = '']) => total + Number(value) * (DURATION_UNITS[unit] ?? 0),
+    0,
+  );
+  if (text === '0' || sum > 0) return sum === 0 ? undefined : sum;
+  throw badRequest(
+    `invalid ${name} specified in the request URL - ${JSON.stringify(text.slice(0, 64))} is not a duration`,
+  );
+}
+
 function textOf(query: URLSearchParams, name: string): string | undefined {
   const text = query.get(name);
   return text === null || text === '' ? undefined : text;
@@ -39,15 +57,15 @@ export function listOptions(query: URLSearchParams, namespace: string | undefine
     continue: textOf(query, 'continue'),
     resourceVersion: textOf(query, 'resourceVersion'),
     resourceVersionMatch: textOf(query, 'resourceVersionMatch'),
+    sendInitialEvents: booleanOf(query, 'sendInitialEvents'),
   });
 }
 
 export function watchOptions(query: URLSearchParams, namespace: string | undefined): WatchOptions {
-  const { limit: _limit, continue: _continue, ...list } = listOptions(query, namespace);
+  const { limit: _limit, ...list } = listOptions(query, namespace);
   return compact<WatchOptions>({
     ...list,
     allowBookmarks: booleanOf(query, 'allowWatchBookmarks'),
-    sendInitialEvents: booleanOf(query, 'sendInitialEvents'),
     timeoutSeconds: integerOf(query, 'timeoutSeconds'),
   });
 }

@@ -5,18 +5,21 @@ import type { KubeObject } from '#src/api/object.ts';
 import { scale as scaleTable } from '#src/api/tables/autoscaling.ts';
 import type { Binding, Eviction } from './bodies.ts';
 import type { Clock } from '#src/ports/clock.ts';
+import type { ServedKinds } from '#src/registry/kinds.ts';
 import type { PatchType } from '#src/registry/client.ts';
 import type { WriteAnswer } from '#src/registry/commit.ts';
 import { badRequest, methodNotAllowed } from '#src/registry/refusals.ts';
+import type { RawObject } from '#src/registry/raw.ts';
 import type { Place, Verbs } from '#src/registry/verbs.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { readDeleteBody, readObjectBody, readPatchBody, type ExpectedBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { sendList } from './list-answer.ts';
 import { sendPodLogs } from './pod-logs.ts';
-import { includeObjectOf, presentationOf, presentOne, type Presenter } from './present.ts';
+import { includeObjectOf, presentationOf, presentMany, presentOne, type Presenter } from './present.ts';
 import type { Presentation } from './negotiate.ts';
 import { booleanOf, deleteOptions, listOptions, watchOptions, writeOptions } from './query.ts';
+import { proxyRequest } from './proxy.ts';
 import type { ResourceRoute } from './route.ts';
 import { notFoundPath, successStatus } from './status.ts';
 import { markAge } from './state-age.ts';
@@ -25,12 +28,17 @@ import { sendWatch, type FrameCache } from './watch-answer.ts';
 export interface ResourceContext {
   clock: Clock;
   verbs: Verbs;
+  /** The server's own, for what a stream needs to know and the client may not read. */
+  own: Verbs;
+  kinds: ServedKinds;
   /** Absent in tests and on nodes without kubelets to reach. */
   streams: Peers | undefined;
   frames: FrameCache;
 }
 
 const ALL_PATCHES: readonly PatchType[] = ['json', 'merge', 'strategic', 'apply'];
+/** Custom resources have no merge keys to go by. */
+const CUSTOM_PATCHES: readonly PatchType[] = ['json', 'merge', 'apply'];
 /** Kubernetes closes watches after 30 to 60 minutes when the client names no time. */
 const WATCH_TIMEOUT_SECONDS_DEFAULT = 1800;
 
@@ -40,24 +48,15 @@ interface Call extends ResourceContext {
   kind: Kind;
 }
 
-/** Whether a request may stay open for long: it does not count as in flight. */
-export function isLongRunning(route: ResourceRoute, query: URLSearchParams, method: string): boolean {
-  if (method !== 'GET') return false;
-  return (
-    booleanOf(query, 'watch') === true ||
-    route.legacyWatch ||
-    (route.subresource === 'log' && booleanOf(query, 'follow') === true)
-  );
-}
-
 /** @throws ApiError for every refusal. */
 export async function handleResource(
   context: ResourceContext,
   exchange: Exchange,
   route: ResourceRoute,
 ): Promise<void> {
-  const kind = findKind(route);
+  const kind = await context.kinds.lookup(route);
   if (kind === undefined || !fitsScope(kind, route)) throw notFoundPath();
+  for (const warning of kind.custom?.warnings ?? []) exchange.warn(warning);
   const call: Call = { ...context, exchange, route, kind };
   if (route.subresource !== undefined) await handleSubresource(call, route.subresource);
   else if (route.name !== undefined) await handleNamed(call);
@@ -85,8 +84,9 @@ async function handleCollection(call: Call): Promise<void> {
     case 'DELETE': {
       const options = deleteOptions(exchange.query, await readDeleteBody(exchange.request));
       const selection = listOptions(exchange.query, route.namespace);
+      const presenter = presenterOf(call, ['table', 'metadataList']);
       const items = await verbs.deleteCollection(kind, selection, options);
-      exchange.sendJson(200, { kind: kind.listKind, apiVersion: kind.apiVersion, metadata: {}, items });
+      exchange.sendJson(200, presentMany(presenter, items));
       return;
     }
     default:
@@ -99,13 +99,13 @@ async function handleNamed(call: Call): Promise<void> {
   const place: Place = { namespace: route.namespace, name: route.name ?? '' };
   switch (exchange.request.method) {
     case 'GET': {
-      if (booleanOf(exchange.query, 'watch') === true || route.legacyWatch) return await answerWatch(call, place.name);
+      // `?watch=true` is for lists: on one object it asks for nothing, as in Kubernetes.
+      if (route.legacyWatch) return await answerWatch(call, place.name);
       const presenter = presenterOf(call, ['table', 'metadata']);
       const resourceVersion = exchange.query.get('resourceVersion') ?? undefined;
       const raw = await verbs.get(kind, { ...place, resourceVersion });
       markAge(exchange, verbs);
-      if (presenter.presentation.form === 'object') exchange.sendBytes(200, 'application/json', raw.bytes);
-      else exchange.sendJson(200, presentOne(presenter, raw.object()));
+      sendOne(call, presenter, raw);
       return;
     }
     case 'PUT':
@@ -114,13 +114,19 @@ async function handleNamed(call: Call): Promise<void> {
       return await answerPatch(call, place);
     case 'DELETE': {
       const options = deleteOptions(exchange.query, await readDeleteBody(exchange.request));
+      const presenter = presenterOf(call, ['table', 'metadata']);
       const answer = await verbs.delete(kind, place, options);
-      answerDelete(call, answer);
+      answerDelete(call, presenter, answer);
       return;
     }
     default:
       throw notAllowed();
   }
+}
+
+function sendOne({ exchange }: Call, presenter: Presenter, raw: RawObject): void {
+  if (presenter.presentation.form === 'object') exchange.sendBytes(200, 'application/json', raw.bytes);
+  else exchange.sendJson(200, presentOne(presenter, raw.object()));
 }
 
 function presenterOf(call: Call, allowed: Presentation['form'][]): Presenter {
@@ -168,8 +174,9 @@ async function answerCreate(call: Call): Promise<void> {
   if (kind.group === '' && kind.resource === 'bindings') return await answerBindings(call);
   const options = writeOptions(exchange.query, 'CreateOptions');
   const { object, warnings } = await readObjectBody(exchange.request, kind, options.fieldValidation);
+  const presenter = presenterOf(call, ['table', 'metadata']);
   const answer = await verbs.create(kind, { namespace: route.namespace, object }, options);
-  sendWritten(call, 201, answer, warnings);
+  sendWritten(presenter, call, 201, answer, warnings);
 }
 
 /** POST …/bindings, the old form of pods/NAME/binding: the body names the Pod. */
@@ -194,21 +201,29 @@ async function answerUpdate(call: Call, place: Place): Promise<void> {
   const options = writeOptions(exchange.query, 'UpdateOptions');
   const expected = expectedOf(kind, subresource);
   const { object, warnings } = await readObjectBody(exchange.request, expected, options.fieldValidation);
+  const presenter = presenterOf(call, ['table', 'metadata']);
   const answer = await verbs.update(kind, place, object, options);
-  sendWritten(call, answer.outcome === 'created' ? 201 : 200, answer, warnings);
+  sendWritten(presenter, call, answer.outcome === 'created' ? 201 : 200, answer, warnings);
 }
 
 async function answerPatch(call: Call, place: Place): Promise<void> {
   const { exchange, kind, verbs } = call;
   const options = writeOptions(exchange.query, 'PatchOptions');
-  const patch = await readPatchBody(exchange.request, ALL_PATCHES);
+  const patch = await readPatchBody(exchange.request, kind.custom === undefined ? ALL_PATCHES : CUSTOM_PATCHES);
+  const presenter = presenterOf(call, ['table', 'metadata']);
   const answer = await verbs.patch(kind, place, { ...patch, fieldValidation: options.fieldValidation }, options);
-  sendWritten(call, answer.outcome === 'created' ? 201 : 200, answer, []);
+  sendWritten(presenter, call, answer.outcome === 'created' ? 201 : 200, answer, []);
 }
 
-function sendWritten(call: Call, status: number, answer: WriteAnswer, warnings: string[]): void {
-  const presenter = presenterOf(call, ['table', 'metadata']);
-  call.exchange.sendJson(status, presentOne(presenter, answer.object), { warnings: [...warnings, ...answer.warnings] });
+/** The form was chosen before the write: an answer that cannot be given must not be found out after it. */
+function sendWritten(
+  presenter: Presenter,
+  { exchange }: Call,
+  status: number,
+  answer: WriteAnswer,
+  warnings: string[],
+): void {
+  exchange.sendJson(status, presentOne(presenter, answer.object), { warnings: [...warnings, ...answer.warnings] });
 }
 
 const SHOWN_WHEN_DELETED: ReadonlySet<string> = new Set([
@@ -222,11 +237,11 @@ const SHOWN_WHEN_DELETED: ReadonlySet<string> = new Set([
 ]);
 
 /** Kubernetes answers with the object where its storage says so, and while it is not gone; else with a Status. */
-function answerDelete(call: Call, answer: WriteAnswer): void {
+function answerDelete(call: Call, presenter: Presenter, answer: WriteAnswer): void {
   const { exchange, kind } = call;
   const showsObject = kind.group === '' && SHOWN_WHEN_DELETED.has(kind.resource);
   if (answer.outcome !== 'removed' || showsObject) {
-    exchange.sendJson(200, answer.object, { warnings: answer.warnings });
+    exchange.sendJson(200, presentOne(presenter, answer.object), { warnings: answer.warnings });
     return;
   }
   const { name = '', uid = '' } = answer.object.metadata;
@@ -242,6 +257,7 @@ async function handleSubresource(call: Call, name: string): Promise<void> {
   const { exchange, kind, route } = call;
   const subresource = kind.subresources.find((known) => known.name === name);
   if (subresource === undefined || (route.rest !== '' && name !== 'proxy')) throw notFoundPath();
+  if (name === 'proxy') return await proxyRequest(exchange, call);
   const place: Place = { namespace: route.namespace, name: route.name ?? '', subresource: name };
   const verb = SUBRESOURCE_VERBS[exchange.request.method];
   if (verb === undefined || !subresource.verbs.includes(verb)) throw notAllowed();
@@ -277,10 +293,7 @@ async function answerPart(call: Call, verb: Verb, place: Place): Promise<void> {
     exchange.sendJson(200, presentOne(presenter, await verbs.getScale(kind, place)));
     return;
   }
-  const presenter = presenterOf(call, ['table']);
-  const raw = await verbs.get(kind, place);
-  if (presenter.presentation.form === 'object') exchange.sendBytes(200, 'application/json', raw.bytes);
-  else exchange.sendJson(200, presentOne(presenter, raw.object()));
+  sendOne(call, presenterOf(call, ['table', 'metadata']), await verbs.get(kind, place));
 }
 
 async function answerAction(call: Call, subresource: Subresource, place: Place): Promise<void> {

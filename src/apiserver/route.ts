@@ -12,7 +12,7 @@ export interface ResourceRoute {
   namespace: string | undefined;
   name: string | undefined;
   subresource: string | undefined;
-  /** What follows the subresource, for proxy; '' otherwise. */
+  /** What follows the subresource; of `proxy` as it was sent, from its slash on, for it is another server's path. */
   rest: string;
   /** `/api/v1/watch/…`, the old form of ?watch=true. */
   legacyWatch: boolean;
@@ -58,7 +58,10 @@ function parsePath(path: string): Route {
   if (!path.startsWith('/')) throw badRequest(`the path ${JSON.stringify(path)} does not begin with "/"`);
   const isApi = path.startsWith('/api/') || path.startsWith('/apis/');
   if (!isApi) return { type: 'path', path };
-  const raw = path.split('/').slice(1);
+  const whole = path.split('/').slice(1);
+  const proxied = proxyIndex(whole);
+  if (proxied !== undefined) return proxyRoute(whole, proxied);
+  const raw = whole;
   if (raw.at(-1) === '') raw.pop();
   const segments = raw.map(decodeSegment);
   if (segments.includes('')) return { type: 'path', path };
@@ -69,6 +72,22 @@ function parsePath(path: string): Route {
   if (version === undefined || rest.length === 0) return { type: 'path', path: `/${segments.join('/')}` };
   const legacyWatch = rest[0] === 'watch' && rest.length > 1;
   return resourceRoute(group, version, legacyWatch ? rest.slice(1) : rest, legacyWatch);
+}
+
+/** Where `proxy` stands as the subresource of a named object. */
+function proxyIndex(raw: string[]): number | undefined {
+  const first = raw[0] === 'api' ? 2 : 3;
+  const at = raw[first] === 'namespaces' && raw[first + 2] !== 'proxy' ? first + 4 : first + 2;
+  return raw[at] === 'proxy' && raw.slice(0, at).every((segment) => segment !== '') ? at : undefined;
+}
+
+function proxyRoute(raw: string[], at: number): Route {
+  const core = raw[0] === 'api';
+  const segments = raw.slice(0, at + 1).map(decodeSegment);
+  const [group = '', version = ''] = core ? ['', segments[1]] : segments.slice(1, 3);
+  const rest = raw.slice(at + 1);
+  const route = resourceRoute(group, version, segments.slice(core ? 2 : 3), false);
+  return { ...route, rest: rest.length === 0 ? '' : `/${rest.join('/')}` };
 }
 
 function resourceRoute(group: string, version: string, parts: string[], legacyWatch: boolean): ResourceRoute {

@@ -146,8 +146,12 @@ function bookmarkOf(presenter: Presenter, kind: Kind, event: { revision: number;
     ...(event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
   };
   const { presentation } = presenter;
-  if (presentation.form === 'table')
-    return tableFor(presenter, [], { withColumns: false, listMeta: { resourceVersion: metadata.resourceVersion } });
+  if (presentation.form === 'table') {
+    // A table's own metadata has no annotations: the mark of WatchList travels in a row.
+    const marks = event.initialEventsEnd ? [{ apiVersion: kind.apiVersion, kind: kind.kind, metadata }] : [];
+    const { resourceVersion } = metadata;
+    return tableFor(presenter, marks, { withColumns: false, listMeta: { resourceVersion } });
+  }
   if (presentation.form === 'metadata' || presentation.form === 'metadataList')
     return partialOf({ metadata }, presentation.version);
   return { kind: kind.kind, apiVersion: kind.apiVersion, metadata };

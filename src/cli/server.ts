@@ -18,17 +18,18 @@ import { createRandom } from '#src/drivers/random.ts';
 import { chooseRuntime } from '#src/drivers/runtime.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { parseNodeConfig } from '#src/node/config.ts';
+import type { ProcessFacts } from '#src/node/metrics.ts';
 import { createNode } from '#src/node/node.ts';
 import { Fault, isFault, messageOf } from '#src/std/fault.ts';
 import { choiceFlag, integerFlag, readFlags, textFlag, UsageError, type Flags } from './usage.ts';
 
 const STOP_DEADLINE_MS = 15_000;
 
-function readSettings(file: string): unknown {
+function readSettings(file: string, what = '--config'): unknown {
   try {
     return parse(readFileSync(file, 'utf8')) as unknown;
   } catch (error) {
-    throw new Fault('CONFIG_INVALID', `--config ${file} cannot be read: ${messageOf(error)}`, 'never', error);
+    throw new Fault('CONFIG_INVALID', `${what} ${file} cannot be read: ${messageOf(error)}`, 'never', error);
   }
 }
 
@@ -78,6 +79,27 @@ function hostRoutes(): string[] {
   }
 }
 
+function processFacts(): ProcessFacts {
+  const { rss, heapUsed, heapTotal } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  let openFiles: number | undefined;
+  try {
+    openFiles = readdirSync('/proc/self/fd').length;
+  } catch {
+    openFiles = undefined; // Not Linux.
+  }
+  const virtualKb = /^VmSize:\s+(\d+) kB$/m.exec(firstLine('/proc/self/status'))?.[1];
+  return {
+    cpuSeconds: (user + system) / 1e6,
+    residentBytes: rss,
+    ...(virtualKb === undefined ? {} : { virtualBytes: Number(virtualKb) * 1024 }),
+    ...(openFiles === undefined ? {} : { openFiles }),
+    startTimeSeconds: performance.timeOrigin / 1000,
+    heapUsedBytes: heapUsed,
+    heapTotalBytes: heapTotal,
+  };
+}
+
 function firstLine(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
@@ -105,11 +127,28 @@ function systemFacts(): {
   };
 }
 
+/** `audit.policyFile` of the settings, or --audit-policy-file, as the policy it holds. */
+function withAuditPolicy(settings: unknown, flags: Flags): unknown {
+  const given = settings as { audit?: { policyFile?: unknown } } | null;
+  const file = textFlag(flags, 'audit-policy-file', '') || given?.audit?.policyFile;
+  if (typeof file !== 'string' || file === '') return settings;
+  const { policyFile: _read, ...audit } = given?.audit ?? {};
+  const sizes = {
+    maxSizeMb: integerFlag(flags, 'audit-log-maxsize', -1, { min: -1, max: 10_000 }),
+    maxBackups: integerFlag(flags, 'audit-log-maxbackup', -1, { min: -1, max: 1000 }),
+    maxAgeDays: integerFlag(flags, 'audit-log-maxage', -1, { min: -1, max: 3650 }),
+  };
+  const set = Object.fromEntries(Object.entries(sizes).filter(([, size]) => size >= 0));
+  return { ...given, audit: { ...audit, ...set, policy: readSettings(file, 'the audit policy') } };
+}
+
 /** A file, or flags for what a node cannot do without; the rest is Kubernetes' defaults. */
 function settingsOf(flags: Flags): unknown {
   const file = textFlag(flags, 'config', '');
   if (file !== '') {
-    const others = Object.keys(flags.values).filter((name) => name !== 'config' && name !== 'data');
+    const others = Object.keys(flags.values).filter(
+      (name) => name !== 'config' && name !== 'data' && !name.startsWith('audit-'),
+    );
     if (others.length > 0) throw new UsageError(`--config FILE holds all settings; leave out --${others.join(', --')}`);
     return readSettings(file);
   }
@@ -139,10 +178,14 @@ export async function serverCommand(args: string[]): Promise<number> {
     'join-server': { type: 'string' },
     'join-token': { type: 'string' },
     runtime: { type: 'string' },
+    'audit-policy-file': { type: 'string' },
+    'audit-log-maxsize': { type: 'string' },
+    'audit-log-maxbackup': { type: 'string' },
+    'audit-log-maxage': { type: 'string' },
   });
   const data = textFlag(flags, 'data', '');
   if (data === '') throw new UsageError('--data DIR is needed: where this node keeps its state');
-  const config = parseNodeConfig(settingsOf(flags));
+  const config = parseNodeConfig(withAuditPolicy(settingsOf(flags), flags));
   const log = createLog({ level: config.logLevel }, config.name);
   const clock = createClock();
   const choice = await createDataplane({ log });
@@ -169,6 +212,7 @@ export async function serverCommand(args: string[]): Promise<number> {
       log,
     },
     config,
+    processFacts,
     host: {
       cpuMillis: cpus().length * 1000,
       memoryBytes: totalmem(),

@@ -46,6 +46,14 @@ export async function huntMutants(options: {
         spent.at += 1;
         const [first] = violations;
         if (first === undefined) continue;
+        // A seed that fails without the mistake says nothing of it; it is a finding of its own.
+        const { violations: baseline } = await played(drawCase({ seed: spent.at - 1, profile, safetyMs: huntMs }));
+        if (baseline[0] !== undefined) {
+          console.log(
+            `seed ${spent.at - 1} ${profile} fails without any mistake: ${baseline[0].kind}: ${baseline[0].message}`,
+          );
+          continue;
+        }
         const violation = `${first.kind}: ${first.message.split('\n')[0]?.slice(0, messageLength)}`;
         const seeds = spent.at - seed;
         const seconds = spent.seconds + (cpuMs() - startedMs) / 1000;

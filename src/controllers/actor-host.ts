@@ -13,6 +13,7 @@ import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import { messageOf } from '#src/std/fault.ts';
 import { createExpectations, type Expectations, type InformerFor } from './expectations.ts';
+import type { Metrics } from '#src/std/metrics.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 /** Kept of each actor, also after it was dropped. */
@@ -103,13 +104,16 @@ interface Memory {
   failure: Failure | undefined;
 }
 
-export function createActorHost<Facts, I extends Intent>(setup: {
+interface HostSetup<Facts, I extends Intent> {
   kind: ActorKind<Facts, I>;
   clock: Clock;
   log: Log;
   informerFor: InformerFor;
-}): ActorHost {
-  return new Host(setup.kind, setup.clock, setup.log.scope(`actor-${setup.kind.kind}`), setup.informerFor);
+  metrics?: Metrics | undefined;
+}
+
+export function createActorHost<Facts, I extends Intent>(setup: HostSetup<Facts, I>): ActorHost {
+  return new Host(setup);
 }
 
 class Host<Facts, I extends Intent> implements ActorHost {
@@ -124,12 +128,14 @@ class Host<Facts, I extends Intent> implements ActorHost {
   #term = 0;
   #run = 0;
 
-  constructor(kind: ActorKind<Facts, I>, clock: Clock, log: Log, informerFor: InformerFor) {
+  constructor(setup: HostSetup<Facts, I>) {
+    const { kind, clock, metrics } = setup;
+    const log = setup.log.scope(`actor-${kind.kind}`);
     this.#kind = kind;
     this.#clock = clock;
     this.#log = log;
-    this.#informerFor = informerFor;
-    this.#queue = createWorkQueue({ name: kind.kind, clock, log, handle: (key) => this.#handle(key) });
+    this.#informerFor = setup.informerFor;
+    this.#queue = createWorkQueue({ name: kind.kind, clock, log, metrics, handle: (key) => this.#handle(key) });
   }
 
   changed(key: string): void {

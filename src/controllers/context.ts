@@ -4,6 +4,7 @@ import type { Log } from '#src/ports/log.ts';
 import type { Random } from '#src/ports/random.ts';
 import type { Client } from '#src/registry/client.ts';
 import type { EventRecorder } from '#src/registry/event-recorder.ts';
+import type { Metrics } from '#src/std/metrics.ts';
 import type { ControllerConfig } from './config.ts';
 import type { Informers } from './informers.ts';
 import type { Writer } from './writer.ts';
@@ -13,6 +14,7 @@ export interface ControllerContext {
   clock: Clock;
   log: Log;
   random: Random;
+  metrics?: Metrics | undefined;
   config: ControllerConfig;
   informers: Informers;
   writer: Writer;

@@ -11,10 +11,12 @@ import type { Random } from '#src/ports/random.ts';
 import type { Client } from '#src/registry/client.ts';
 import { createEventRecorder, type EventRecorder } from '#src/registry/event-recorder.ts';
 import { objectKey } from '#src/registry/informer.ts';
+import type { Metrics } from '#src/std/metrics.ts';
 import type { ActorHost, ActorView } from './actor-host.ts';
 import { DEFAULT_CONFIG, type ControllerConfig } from './config.ts';
 import type { ControllerContext } from './context.ts';
 import { hostDeployments } from './deployment.ts';
+import { cleanUpDefinitions } from './definitions.ts';
 import { collectGarbage } from './garbage-collector.ts';
 import { createInformers } from './informers.ts';
 import { hostNamespaces } from './namespace.ts';
@@ -40,6 +42,7 @@ export interface ControllersSetup {
   log: Log;
   random: Random;
   config?: Partial<ControllerConfig>;
+  metrics?: Metrics | undefined;
 }
 
 export interface Controllers {
@@ -75,6 +78,7 @@ export function createControllers(setup: ControllersSetup): Controllers {
     log,
     random,
     config,
+    metrics: setup.metrics,
     informers,
     writer: createWriter(client),
     recorder(component) {
@@ -91,7 +95,13 @@ export function createControllers(setup: ControllersSetup): Controllers {
     { host: hostNamespaces(context), keys: () => informers.namespaces.list().map(objectKey) },
   ];
   const furniture = furnishNamespaces(context);
-  const duties: Duties[] = [collectGarbage(context), furniture, expireEvents(context), collectOrphanedPods(context)];
+  const duties: Duties[] = [
+    cleanUpDefinitions(context),
+    collectGarbage(context),
+    furniture,
+    expireEvents(context),
+    collectOrphanedPods(context),
+  ];
   let office: Timer | undefined;
   let run = 0;
 

@@ -135,6 +135,7 @@ export function hostDeployments(context: ControllerContext): ActorHost {
     clock,
     log: context.log,
     informerFor: informers.of,
+    metrics: context.metrics,
   });
 
   informers.deployments.onChange((_, deployment) => host.changed(objectKey(deployment)));

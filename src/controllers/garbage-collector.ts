@@ -5,9 +5,9 @@
  * After kubernetes/pkg/controller/garbagecollector, 1.36.
  */
 import { isApiError } from '#src/api/api-error.ts';
-import { kindOf, type Kind } from '#src/api/kinds.ts';
+import { splitApiVersion, type Kind } from '#src/api/kinds.ts';
 import type { KubeObject, OwnerReference } from '#src/api/object.ts';
-import { objectKey } from '#src/registry/informer.ts';
+import { objectKey, type Informer } from '#src/registry/informer.ts';
 import { isFenced } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
 import type { Duties } from './controllers.ts';
@@ -34,7 +34,13 @@ export function collectGarbage(context: ControllerContext): Duties {
   const absent = new Set<string>();
   let term = 0;
 
-  const queue = createWorkQueue({ name: 'garbage', clock, log, handle: (uid) => handle(uid) });
+  const queue = createWorkQueue({
+    name: 'garbage',
+    clock,
+    log,
+    metrics: context.metrics,
+    handle: (uid) => handle(uid),
+  });
 
   const handle = async (uid: string): Promise<void> => {
     const entry = known.get(uid);
@@ -90,24 +96,48 @@ export function collectGarbage(context: ControllerContext): Duties {
 
   const ownerState = async (entry: Known, reference: OwnerReference): Promise<'solid' | 'waiting' | 'absent'> => {
     const owner = known.get(reference.uid);
-    if (owner !== undefined) {
+    const dependentNamespace = entry.object.metadata?.namespace;
+    if (owner !== undefined && isNamedBy(reference, owner, dependentNamespace)) {
       const { deletionTimestamp, finalizers = [] } = owner.object.metadata ?? {};
       return deletionTimestamp !== undefined && finalizers.includes(FOREGROUND) ? 'waiting' : 'solid';
     }
-    if (absent.has(reference.uid)) return 'absent';
-    const kind = kindOf(reference.apiVersion, reference.kind);
+    // The same uid under another name, kind or namespace names something else.
+    const { apiVersion, kind: ownerKind, name, uid } = reference;
+    const place = [dependentNamespace ?? '', apiVersion, ownerKind, name, uid].join('/');
+    const ownerNamespace = owner?.object.metadata?.namespace;
+    if (ownerNamespace !== undefined && ownerNamespace !== dependentNamespace) noteForeign(entry, reference);
+    if (absent.has(place)) return 'absent';
+    const kind = client.kinds().find((known) => known.apiVersion === apiVersion && known.kind === ownerKind);
     // A kind that is not served: nobody can say that its object is gone.
     if (kind === undefined) return 'solid';
-    const namespace = kind.namespaced ? entry.object.metadata?.namespace : undefined;
+    // An object of the cluster cannot have an owner in a namespace; it says so, and is left alone.
+    if (kind.namespaced && dependentNamespace === undefined) {
+      noteForeign(entry, reference);
+      return 'solid';
+    }
+    const namespace = kind.namespaced ? dependentNamespace : undefined;
     try {
       const live = await client.get(kind, reference.name, namespace === undefined ? {} : { namespace });
       if (live.metadata?.uid === reference.uid) return 'solid';
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
     }
-    absent.add(reference.uid);
+    absent.add(place);
     if (absent.size > ABSENT_OWNERS_MAX) absent.delete(absent.values().next().value ?? '');
     return 'absent';
+  };
+
+  /** As an event of the dependent, which its user looks at. */
+  const noteForeign = ({ kind, object }: Known, { apiVersion, kind: ownerKind, name, uid }: OwnerReference): void => {
+    const namespace = object.metadata?.namespace ?? '';
+    const owner = `[${apiVersion}/${ownerKind}, namespace: ${namespace}, name: ${name}, uid: ${uid}]`;
+    const message = `ownerRef ${owner} does not exist in namespace ${JSON.stringify(namespace)}`;
+    context
+      .recorder('garbage-collector-controller')
+      .record(
+        { ...object, apiVersion: kind.apiVersion, kind: kind.kind },
+        { type: 'Warning', reason: 'OwnerRefInvalidNamespace', message },
+      );
   };
 
   const blockersOf = (entry: Known): Known[] => {
@@ -133,7 +163,12 @@ export function collectGarbage(context: ControllerContext): Duties {
       const found = known.get(dependent);
       if (found === undefined) continue;
       const ownerReferences = (found.object.metadata?.ownerReferences ?? []).filter((owner) => owner.uid !== uid);
-      await patchMetadata(found, { ownerReferences });
+      try {
+        await patchMetadata(found, { ownerReferences });
+      } catch (error) {
+        // One that went meanwhile needs nobody's leave; the others still do.
+        if (!isApiError(error, 'NotFound')) throw error;
+      }
     }
     const finalizers = (entry.object.metadata?.finalizers ?? []).filter((finalizer) => finalizer !== ORPHAN);
     await patchMetadata(entry, { finalizers });
@@ -160,7 +195,7 @@ export function collectGarbage(context: ControllerContext): Duties {
     }
   };
 
-  for (const { kind, informer } of informers.collected) {
+  const follow = (kind: Kind, informer: Informer<KubeObject>) => {
     informer.onChange((type, object, previous) => {
       const uid = object.metadata?.uid ?? '';
       for (const owner of previous?.metadata?.ownerReferences ?? []) unlink(owner.uid, uid);
@@ -183,13 +218,16 @@ export function collectGarbage(context: ControllerContext): Duties {
       // An owner in the foreground may no longer be blocked by it.
       for (const owner of previous?.metadata?.ownerReferences ?? []) queue.add(owner.uid);
     });
-  }
+  };
 
   const unlink = (owner: string, dependent: string) => {
     const those = dependents.get(owner);
     those?.delete(dependent);
     if (those?.size === 0) dependents.delete(owner);
   };
+
+  for (const { kind, informer } of informers.collected) follow(kind, informer);
+  informers.custom.follow(follow);
 
   return {
     start(newTerm) {
@@ -203,6 +241,14 @@ export function collectGarbage(context: ControllerContext): Duties {
       queue.stop();
     },
   };
+}
+
+/** Whether a reference, read in the dependent's namespace, means this owner. */
+function isNamedBy(reference: OwnerReference, owner: Known, dependentNamespace: string | undefined): boolean {
+  const { kind, object } = owner;
+  const { group } = splitApiVersion(reference.apiVersion);
+  const isPlace = object.metadata?.namespace === undefined || object.metadata.namespace === dependentNamespace;
+  return isPlace && group === kind.group && reference.kind === kind.kind && reference.name === object.metadata?.name;
 }
 
 /** Status changes of Pods are most of what is watched, and none of our business. */

@@ -18,11 +18,13 @@ import type {
 } from '#src/api/objects.ts';
 import { KINDS, type Kind } from '#src/api/kinds.ts';
 import { controllerOf } from '#src/api/metadata.ts';
+import { assert } from '#src/std/assert.ts';
 import type { Clock } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import type { Random } from '#src/ports/random.ts';
 import type { Client, ResourceRef } from '#src/registry/client.ts';
 import { createInformer, type Informer, type InformerOptions } from '#src/registry/informer.ts';
+import { createCustomInformers, type CustomInformers } from './custom-informers.ts';
 import * as resources from './resources.ts';
 
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
@@ -44,6 +46,8 @@ export interface Informers {
   readonly serviceAccounts: Informer<ServiceAccount>;
   /** Every kind that is watched whole, for the garbage collector: those above and those that only it reads. */
   readonly collected: readonly { kind: Kind; informer: Informer<KubeObject> }[];
+  /** Custom resources, as their definitions come and go. */
+  readonly custom: CustomInformers;
   /** The copy of a resource, for expectations; undefined for what is not watched. */
   readonly of: (resource: ResourceRef) => Informer<KubeObject> | undefined;
   start(): void;
@@ -109,18 +113,24 @@ export function createInformers(setup: { client: Client; clock: Clock; log: Log;
     configMaps: make<ConfigMap>(resources.CONFIG_MAPS),
     serviceAccounts: make<ServiceAccount>(resources.SERVICE_ACCOUNTS, { indices: { [NAMESPACE]: byNamespace } }),
   };
+  const collected = collectedKinds().map((kind) => {
+    const informer = all.get(resources.resourceName(kind)) ?? make(kind);
+    return { kind, informer: informer as unknown as Informer<KubeObject> };
+  });
+  const definitions = all.get(resources.resourceName(resources.CUSTOM_RESOURCE_DEFINITIONS));
+  assert(definitions !== undefined, 'the definitions of custom resources are collected like other kinds');
+  const custom = createCustomInformers({ ...setup, definitions });
   return {
     ...main,
-    collected: collectedKinds().map((kind) => {
-      const informer = all.get(resources.resourceName(kind)) ?? make(kind);
-      return { kind, informer: informer as unknown as Informer<KubeObject> };
-    }),
+    collected,
+    custom,
     of: (resource) => all.get(resources.resourceName(resource)),
     start() {
       for (const informer of all.values()) informer.start();
     },
     stop() {
       for (const informer of all.values()) informer.stop();
+      custom.stop();
     },
     async synced() {
       for (const informer of all.values()) await informer.synced();

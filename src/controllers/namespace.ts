@@ -6,17 +6,22 @@ import {
   type NamespaceIntent,
   type Sweep,
 } from '#actors/namespace/namespace.ts';
-import { KINDS } from '#src/api/kinds.ts';
+import { isApiError } from '#src/api/api-error.ts';
+import type { Kind } from '#src/api/kinds.ts';
 import type { Namespace } from '#src/api/objects.ts';
 import type { BatchWrite } from '#src/registry/client.ts';
 import { unreachable } from '#src/std/assert.ts';
-import { createActorHost, type ActorHost, type Duty } from './actor-host.ts';
+import { createActorHost, isFenced, type ActorHost, type Duty } from './actor-host.ts';
 import type { ControllerContext } from './context.ts';
+import { oncePerStorage } from './custom-informers.ts';
 import { NAMESPACE } from './informers.ts';
 import { NAMESPACES, resourceName } from './resources.ts';
 
 /** Objects of one resource deleted in one sweep; the rest is the next sweep's. */
 export const SWEEP_OBJECTS_PER_RESOURCE = 500;
+
+/** Refusals told in a condition. */
+const FAILURES_MAX = 20;
 
 export function hostNamespaces(context: ControllerContext): ActorHost {
   const { informers, writer, client, clock } = context;
@@ -80,7 +85,8 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
   const sweepContent = async (namespace: string, duty: Duty): Promise<Omit<Sweep, 'ageMs'>> => {
     const remaining: Record<string, number> = {};
     const finalizers: Record<string, number> = {};
-    for (const kind of contentKinds()) {
+    const failures: string[] = [];
+    for (const kind of contentKinds(client.kinds())) {
       const list = await client.list(kind, { namespace, limit: SWEEP_OBJECTS_PER_RESOURCE });
       if (list.items.length === 0) continue;
       const writes = list.items
@@ -90,7 +96,13 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
           const options = { propagationPolicy: 'Background' as const, preconditions: { uid: metadata?.uid ?? '' } };
           return { verb: 'delete', resource: kind, namespace, name: metadata?.name ?? '', options };
         });
-      if (writes.length > 0) await writer.batch(duty, writes);
+      try {
+        if (writes.length > 0) await writer.batch(duty, writes);
+      } catch (error) {
+        // One kind that cannot be deleted must not keep the others; the condition names it.
+        if (isFenced(error) || !isApiError(error)) throw error;
+        if (failures.length < FAILURES_MAX) failures.push(error.message);
+      }
       // What had nothing to hold it is gone now; count what is still there.
       const left = await client.list(kind, { namespace, limit: SWEEP_OBJECTS_PER_RESOURCE });
       if (left.items.length === 0) continue;
@@ -99,7 +111,8 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
         finalizers[finalizer] = (finalizers[finalizer] ?? 0) + 1;
       }
     }
-    return { remaining, finalizers };
+    // Groups served elsewhere would be named here; every group is ours so far.
+    return { remaining, finalizers, failures, undiscovered: [] };
   };
 
   const host = createActorHost<NamespaceFacts, NamespaceIntent>({
@@ -121,6 +134,7 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
     clock,
     log: context.log,
     informerFor: informers.of,
+    metrics: context.metrics,
   });
 
   informers.namespaces.onChange((_, namespace) => host.changed(namespace.metadata.name ?? ''));
@@ -132,15 +146,10 @@ export function hostNamespaces(context: ControllerContext): ActorHost {
 }
 
 /** Everything in a namespace, once per storage; workloads before Pods, so that nothing is made anew meanwhile. */
-function contentKinds() {
-  const stored = KINDS.filter(
-    (kind) =>
-      kind.namespaced &&
-      kind.verbs.includes('list') &&
-      kind.verbs.includes('delete') &&
-      kind.storedAs.apiVersion === kind.apiVersion &&
-      kind.storedAs.kind === kind.kind,
+function contentKinds(kinds: readonly Kind[]): Kind[] {
+  const stored = kinds.filter(
+    (kind) => kind.namespaced && kind.verbs.includes('list') && kind.verbs.includes('delete'),
   );
   const last = ['pods', 'events'];
-  return stored.toSorted((a, b) => last.indexOf(a.resource) - last.indexOf(b.resource));
+  return oncePerStorage(stored).toSorted((a, b) => last.indexOf(a.resource) - last.indexOf(b.resource));
 }

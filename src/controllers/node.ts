@@ -146,6 +146,7 @@ export function hostNodes(context: ControllerContext): ActorHost {
     clock,
     log: context.log,
     informerFor: informers.of,
+    metrics: context.metrics,
   });
   const host: ActorHost = {
     ...methodsOf(inner),

@@ -109,6 +109,7 @@ export function hostReplicaSets(context: ControllerContext): ActorHost {
     clock,
     log: context.log,
     informerFor: informers.of,
+    metrics: context.metrics,
   });
 
   informers.replicaSets.onChange((_, replicaSet) => host.changed(objectKey(replicaSet)));

@@ -16,6 +16,11 @@ export const EVENTS = core('events');
 export const REPLICA_SETS = apps('replicasets');
 export const DEPLOYMENTS = apps('deployments');
 export const ENDPOINT_SLICES: ResourceRef = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' };
+export const CUSTOM_RESOURCE_DEFINITIONS: ResourceRef = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  resource: 'customresourcedefinitions',
+};
 export const LEASES: ResourceRef = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
 
 export function resourceName(resource: ResourceRef): string {

@@ -66,6 +66,7 @@ export function hostServices(context: ControllerContext): ActorHost {
     clock,
     log: context.log,
     informerFor: informers.of,
+    metrics: context.metrics,
   });
 
   informers.services.onChange((_, service) => host.changed(objectKey(service)));

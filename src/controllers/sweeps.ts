@@ -24,7 +24,7 @@ const ROOT_CA_NOTE =
 
 /** The ServiceAccount `default` and the ConfigMap `kube-root-ca.crt` of every namespace. */
 export function furnishNamespaces(context: ControllerContext): Duties & { refresh(): void } {
-  const { informers, client, clock, config } = context;
+  const { informers, client, config } = context;
   let term = 0;
 
   const handle = async (namespace: string): Promise<void> => {
@@ -67,7 +67,7 @@ export function furnishNamespaces(context: ControllerContext): Duties & { refres
     );
   };
 
-  const queue = createWorkQueue({ name: 'namespace-furniture', clock, log: context.log, handle });
+  const queue = createWorkQueue({ ...context, name: 'namespace-furniture', handle });
   const look = (namespace: string) => {
     if (term > 0) queue.add(namespace);
   };

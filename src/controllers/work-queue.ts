@@ -5,6 +5,8 @@
 import type { Clock, Timer } from '#src/ports/clock.ts';
 import type { Log } from '#src/ports/log.ts';
 import { messageOf } from '#src/std/fault.ts';
+import type { Metrics } from '#src/std/metrics.ts';
+import { createQueueMeters } from './queue-meters.ts';
 
 /** Keys of one queue that are handled side by side. */
 export const WORKERS = 16;
@@ -28,6 +30,8 @@ interface Key {
   /** When it may be handled again, monotonic ms. */
   notBeforeMs: number;
   timer: Timer | undefined;
+  /** When it was put in line, monotonic ms. */
+  addedMs: number;
 }
 
 /** `handle` must not throw for what is expected; a throw is logged and the key is tried again with back-off. */
@@ -36,8 +40,11 @@ export function createWorkQueue(setup: {
   clock: Clock;
   log: Log;
   handle: (key: string) => Promise<void>;
+  metrics?: Metrics | undefined;
 }): WorkQueue {
   const { clock, log } = setup;
+  const meters = createQueueMeters(setup.metrics, setup.name, clock);
+  meters.depth(() => ready.length);
   const keys = new Map<string, Key>();
   const ready: string[] = [];
   let running = 0;
@@ -45,6 +52,7 @@ export function createWorkQueue(setup: {
   let run = 0;
 
   const enqueue = (name: string, key: Key) => {
+    key.addedMs = clock.monotonicMs();
     const waitMs = key.notBeforeMs - clock.monotonicMs();
     key.timer?.cancel();
     key.timer = undefined;
@@ -70,10 +78,17 @@ export function createWorkQueue(setup: {
       if (key?.state !== 'waiting') continue;
       key.state = 'running';
       running += 1;
+      const worked = meters.began(key.addedMs);
       const thisRun = run;
       setup.handle(name).then(
-        () => finished(thisRun, name, key, undefined),
-        (error: unknown) => finished(thisRun, name, key, error),
+        () => {
+          worked();
+          finished(thisRun, name, key, undefined);
+        },
+        (error: unknown) => {
+          worked();
+          finished(thisRun, name, key, error);
+        },
       );
     }
   };
@@ -84,6 +99,7 @@ export function createWorkQueue(setup: {
       const dirty = key.state === 'runningDirty';
       key.failures = error === undefined ? 0 : key.failures + 1;
       if (error !== undefined) {
+        meters.retried();
         const delayMs = Math.min(KEY_RETRY_MIN_MS * 2 ** (key.failures - 1), KEY_RETRY_MAX_MS);
         key.notBeforeMs = clock.monotonicMs() + delayMs;
         log.warn('handling failed; trying again', { queue: setup.name, key: name, delayMs, error: messageOf(error) });
@@ -102,8 +118,9 @@ export function createWorkQueue(setup: {
     add(name) {
       const key = keys.get(name);
       if (key === undefined) {
-        const fresh: Key = { state: 'waiting', failures: 0, notBeforeMs: 0, timer: undefined };
+        const fresh: Key = { state: 'waiting', failures: 0, notBeforeMs: 0, timer: undefined, addedMs: 0 };
         keys.set(name, fresh);
+        meters.added();
         enqueue(name, fresh);
       } else if (key.state === 'running') {
         key.state = 'runningDirty';

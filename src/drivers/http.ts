@@ -3,7 +3,7 @@
  * Owns: TLS, header and body limits, WebSocket handshakes (ws).
  * A client certificate is asked for and optional: one that does not verify counts as none.
  */
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import {
   createSecureServer,
@@ -14,6 +14,7 @@ import {
 import { request as httpsRequest } from 'node:https';
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { constants, createGzip, type Gzip } from 'node:zlib';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type {
   Http,
@@ -38,6 +39,8 @@ const STREAMS_PER_SESSION_MAX = 250;
 const CONNECTIONS_MAX = 10_000;
 const WEBSOCKET_MESSAGE_BYTES_MAX = 1024 * 1024;
 const HIGH_WATER_BYTES = 256 * 1024;
+/** After our end of a raw stream, until the socket is cut. */
+const RAW_END_GRACE_MS = 10_000;
 
 type AnyRequest = IncomingMessage | Http2ServerRequest;
 type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -131,11 +134,20 @@ function requestOf(request: AnyRequest): HttpRequest {
 /** Hop-by-hop headers do not exist in HTTP/2 (RFC 9113 §8.2.2). */
 const HTTP1_ONLY = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
 
-function responseOf(raw: AnyResponse, isHttp2: boolean): HttpResponse {
+/** The header names it, and not with quality 0 (RFC 9110 §12.5.3). */
+function acceptsGzip(request: AnyRequest): boolean {
+  const accepted = String(request.headers['accept-encoding'] ?? '');
+  return accepted.split(',').some((one) => /^\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$)[\d.]+\s*)?$/i.test(one));
+}
+
+function responseOf(request: AnyRequest, raw: AnyResponse, isHttp2: boolean): HttpResponse {
   let closed = false;
+  /** Fastest level, in the thread pool: what it saves is the network, not our loop. */
+  let gzip: Gzip | undefined;
   const closers: (() => void)[] = [];
   (raw as ServerResponse).once('close', () => {
     closed = true;
+    gzip?.destroy();
     for (const handle of closers.splice(0)) handle();
   });
   // A broken pipe: 'close' follows and tells who waits.
@@ -145,36 +157,47 @@ function responseOf(raw: AnyResponse, isHttp2: boolean): HttpResponse {
     get closed() {
       return gone();
     },
-    head(status, headers) {
+    head(status, headers, options) {
       if (gone() || raw.headersSent) return;
-      const kept = isHttp2
-        ? Object.fromEntries(Object.entries(headers).filter(([name]) => !HTTP1_ONLY.has(name.toLowerCase())))
-        : headers;
+      const compressed = options?.compress === true && request.method !== 'HEAD' && acceptsGzip(request);
+      const left = isHttp2 ? HTTP1_ONLY : new Set<string>();
+      const kept: Record<string, string | string[]> = Object.fromEntries(
+        Object.entries(headers).filter(([name]) => !left.has(name) && !(compressed && name === 'content-length')),
+      );
+      if (compressed) {
+        kept['content-encoding'] = 'gzip';
+        kept['vary'] = 'Accept-Encoding';
+        gzip = createGzip({ level: constants.Z_BEST_SPEED });
+        gzip.on('error', () => raw.destroy());
+        gzip.pipe(raw as ServerResponse);
+      }
       (raw as ServerResponse).writeHead(status, kept);
       // A watch sends its head long before its first event.
       if ('flushHeaders' in raw) raw.flushHeaders();
     },
     write(chunk) {
       if (gone()) return true;
-      const took = (raw as ServerResponse).write(chunk);
-      return took || raw.writableLength < HIGH_WATER_BYTES;
+      const took = gzip ? gzip.write(chunk) : (raw as ServerResponse).write(chunk);
+      return took || (gzip ?? raw).writableLength < HIGH_WATER_BYTES;
     },
     drained() {
-      if (gone() || raw.writableLength < HIGH_WATER_BYTES) return Promise.resolve();
+      if (gone() || (gzip ?? raw).writableLength < HIGH_WATER_BYTES) return Promise.resolve();
+      const source: EventEmitter = gzip ?? raw;
       return new Promise((resolve) => {
         const done = (): void => {
-          raw.off('drain', done);
+          source.off('drain', done);
           raw.off('close', done);
           resolve();
         };
-        raw.on('drain', done);
+        source.on('drain', done);
         raw.on('close', done);
       });
     },
-    bufferedBytes: () => raw.writableLength,
+    bufferedBytes: () => raw.writableLength + (gzip?.writableLength ?? 0),
     end(chunk) {
       if (gone()) return;
-      if (chunk) (raw as ServerResponse).end(chunk);
+      if (gzip) gzip.end(chunk);
+      else if (chunk) (raw as ServerResponse).end(chunk);
       else raw.end();
     },
     abort() {
@@ -195,22 +218,38 @@ function webSocketOf(socket: WebSocket): HttpWebSocket {
     bufferedBytes: () => socket.bufferedAmount,
     onMessage: (handle) => socket.on('message', (data: Buffer, isBinary) => handle(data, !isBinary)),
     onClose: (handle) => socket.on('close', (code, reason) => handle(code, reason.toString())),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     close: (code, reason) => socket.close(code, reason),
   };
 }
 
 function rawStreamOf(socket: Socket): RawStream {
+  // One listener for all who wait: the streams of a connection may be many.
+  const waiting: (() => void)[] = [];
+  const wake = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
   socket.on('error', () => socket.destroy());
+  socket.on('drain', wake);
+  socket.on('close', wake);
   return {
-    write: (chunk) => (socket.destroyed ? true : socket.write(chunk)),
+    write: (chunk) => (socket.destroyed || socket.writableEnded ? true : socket.write(chunk)),
     drained: () =>
       socket.destroyed || !socket.writableNeedDrain
         ? Promise.resolve()
-        : Promise.race([once(socket, 'drain'), once(socket, 'close')]).then(() => undefined),
+        : new Promise((resolve) => waiting.push(resolve)),
     onData: (handle) => socket.on('data', handle),
     onEnd: (handle) => socket.on('end', handle),
     onClose: (handle) => socket.on('close', handle),
-    end: () => socket.end(),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    end: () => {
+      socket.end();
+      // The other side has its time to read what is left, and no more.
+      const timer = setTimeout(() => socket.destroy(), RAW_END_GRACE_MS);
+      socket.once('close', () => clearTimeout(timer));
+    },
   };
 }
 
@@ -223,6 +262,8 @@ function plainAnswer(status: number, headers: HttpHeaders, body: Uint8Array): Bu
 
 function upgradeOf(sockets: WebSocketServer, request: IncomingMessage, socket: Socket, head: Buffer): HttpUpgrade {
   socket.on('error', () => socket.destroy());
+  // A stream may be silent for long; who relays it ends it when it is idle.
+  socket.setTimeout(0);
   return {
     request: requestOf(request),
     acceptWebSocket(protocol) {
@@ -322,7 +363,7 @@ async function serve(options: HttpServeOptions): Promise<HttpServer> {
     response.once('close', () => active.delete(response));
     // A long watch is not idle, whatever the connection's timer says.
     response.setTimeout(0);
-    options.handle(requestOf(request), responseOf(response, isHttp2));
+    options.handle(requestOf(request), responseOf(request, response, isHttp2));
   });
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const upgrade = upgradeOf(sockets, request, socket, head);
@@ -387,6 +428,12 @@ function faultOf(error: NodeJS.ErrnoException, url: string): Fault {
   return new Fault('HTTP_UNREACHABLE', `${url}: ${messageOf(error)}`, 'later', error);
 }
 
+function trustOf({ authorityPem, systemAuthorities, serverName }: HttpFetchOptions): object {
+  const name = serverName === undefined ? {} : { servername: serverName };
+  if (authorityPem !== undefined) return { ca: authorityPem, ...name };
+  return systemAuthorities === true ? name : { rejectUnauthorized: false };
+}
+
 function fetchOnce(options: HttpFetchOptions): Promise<HttpFetchResult> {
   return new Promise((resolve, reject) => {
     const events = new EventEmitter();
@@ -397,10 +444,7 @@ function fetchOnce(options: HttpFetchOptions): Promise<HttpFetchResult> {
         method: options.method,
         headers: { ...options.headers, ...(options.body ? { 'content-length': String(options.body.length) } : {}) },
         agent: false,
-        ...(options.authorityPem === undefined
-          ? { rejectUnauthorized: options.verify === true }
-          : { ca: options.authorityPem }),
-        ...(options.serverName === undefined ? {} : { servername: options.serverName }),
+        ...trustOf(options),
         ...(options.certificatePem === undefined ? {} : { cert: options.certificatePem, key: options.privateKeyPem }),
       },
       (response) => {

@@ -23,6 +23,8 @@ interface RunOptions {
   /** Attempts that are no longer needed; the last one stays for `logs --previous`. */
   superseded: ContainerState | undefined;
   replaced: ContainerState | undefined;
+  /** The container whose processes it sees; undefined: its own. */
+  target: string | undefined;
 }
 
 export type RunResult = { ok: true; state: ContainerState } | { ok: false; reason: string; message: string };
@@ -73,8 +75,10 @@ async function containerSpec(options: RunOptions): Promise<ContainerSpec> {
         }
       : {}),
     ...(spec.securityContext?.privileged ? { privileged: true } : {}),
+    ...(options.target === undefined ? {} : { targetContainerId: options.target }),
     tty: spec.tty ?? false,
     stdin: spec.stdin ?? false,
+    stdinOnce: spec.stdinOnce ?? false,
     labels: { ...options.labels, 'io.kubernetes.container.name': spec.name },
   };
 }

@@ -20,8 +20,10 @@ import { createInformer } from '#src/registry/informer.ts';
 import { messageOf } from '#src/std/fault.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { createAddresses } from './addresses.ts';
+import { serveDials } from './dial-stream.ts';
 import type { KubeletConfig, KubeletHost } from './host.ts';
 import { createNodeKeeper } from './node-object.ts';
+import { serveNodePaths } from './node-paths.ts';
 import { PodWorker, type RuntimeView, type WorkerView } from './pod-worker.ts';
 import { createStatusWriter } from './status-writer.ts';
 import { serveStreams } from './streams.ts';
@@ -269,15 +271,13 @@ export function createKubelet(options: {
     void prove();
   }
 
-  serveStreams({
-    peers: options.peers,
-    clock,
-    runtime,
-    workerOf: (namespace, name) =>
-      [...workers.values()].find(
-        (w) => w.pod.metadata.namespace === namespace && w.pod.metadata.name === name && !w.isGone,
-      ),
-  });
+  const workerOf = (namespace: string, name: string): PodWorker | undefined =>
+    [...workers.values()].find(
+      (w) => w.pod.metadata.namespace === namespace && w.pod.metadata.name === name && !w.isGone,
+    );
+  serveStreams({ peers: options.peers, clock, runtime, workerOf });
+  serveDials({ peers: options.peers, runtime, workerOf });
+  serveNodePaths({ peers: options.peers, pods: () => [...workers.values()].map((worker) => worker.pod) });
 
   return {
     start() {

@@ -23,7 +23,7 @@ import {
 import type { MachineState } from '#actors/step.ts';
 import { isApiError } from '#src/api/api-error.ts';
 import { formatTime } from '#src/api/metadata.ts';
-import type { Container, Pod } from '#src/api/objects.ts';
+import type { Container, EphemeralContainer, Pod } from '#src/api/objects.ts';
 import type { Timer } from '#src/ports/clock.ts';
 import type { ContainerState, SandboxState } from '#src/ports/runtime.ts';
 import { isFault, messageOf } from '#src/std/fault.ts';
@@ -43,6 +43,8 @@ export interface Tracked {
   isInit: boolean;
   /** An init container with restartPolicy Always (KEP-753). */
   isSidecar: boolean;
+  /** Added to the running Pod by hand (`kubectl debug`); run once, and of no account for its phase. */
+  isEphemeral: boolean;
   state: MachineState<ContainerContext>;
   current: ContainerState | undefined;
   previous: ContainerState | undefined;
@@ -98,6 +100,7 @@ export class PodWorker {
     this.#sandbox = seen.sandboxes.toSorted((a, b) => b.attempt - a.attempt)[0];
     for (const spec of pod.spec?.initContainers ?? []) this.#containers.push(this.#track(spec, true, seen));
     for (const spec of pod.spec?.containers ?? []) this.#containers.push(this.#track(spec, false, seen));
+    for (const spec of pod.spec?.ephemeralContainers ?? []) this.#containers.push(this.#track(spec, false, seen, true));
     const phase = pod.status?.phase;
     this.#state = derivePod({
       deleting: pod.metadata.deletionTimestamp !== undefined,
@@ -127,6 +130,7 @@ export class PodWorker {
     }
     this.#note('derive', '', this.#state.value);
     for (const tracked of this.#containers) this.#resume(tracked);
+    this.#startEphemeral();
     // Deleted or lost in the meantime: the transition has given its intents already.
     if (this.#state === derived) for (const intent of entryIntents(derived)) this.#perform(intent);
     if (hasLiveVolumes(this.#pod)) this.#refreshVolumesLater();
@@ -137,6 +141,7 @@ export class PodWorker {
   update(pod: Pod): void {
     const wasDeleting = this.#pod.metadata.deletionTimestamp !== undefined;
     this.#pod = pod;
+    this.#takeEphemeral();
     if (pod.metadata.deletionTimestamp !== undefined && !wasDeleting) this.#send({ type: 'DELETE' });
     else if (pod.metadata.deletionTimestamp !== undefined && pod.metadata.deletionGracePeriodSeconds === 0)
       this.#killNow();
@@ -233,18 +238,20 @@ export class PodWorker {
 
   // ── machines ────────────────────────────────────────────────────────────────────────────────
 
-  #track(spec: Container, isInit: boolean, seen: RuntimeView): Tracked {
+  #track(spec: Container, isInit: boolean, seen: RuntimeView, isEphemeral = false): Tracked {
     const own = seen.containers
       .filter((state) => state.name === spec.name)
       .toSorted((a, b) => b.createdAtMs - a.createdAtMs || b.attempt - a.attempt);
-    const current = own.find((state) => state.sandboxId === this.#sandbox?.id);
+    // What runs once ran, in whichever sandbox.
+    const current = isEphemeral ? own[0] : own.find((state) => state.sandboxId === this.#sandbox?.id);
     const isSidecar = isInit && spec.restartPolicy === 'Always';
     const tracked: Tracked = {
       spec,
       isInit,
       isSidecar,
+      isEphemeral,
       state: deriveContainer(
-        { name: spec.name, restartPolicy: this.#policyOf(isInit, isSidecar) },
+        { name: spec.name, restartPolicy: isEphemeral ? 'Never' : this.#policyOf(isInit, isSidecar) },
         observationOf(current),
       ),
       current,
@@ -260,11 +267,30 @@ export class PodWorker {
     const stored = [
       ...(this.#pod.status?.containerStatuses ?? []),
       ...(this.#pod.status?.initContainerStatuses ?? []),
+      ...(this.#pod.status?.ephemeralContainerStatuses ?? []),
     ].find((status) => status.name === spec.name);
     const oldest = Math.max(own[0]?.attempt ?? -1, (stored?.restartCount ?? 0) - 1);
     if (!current && oldest >= 0)
       tracked.state = { ...tracked.state, context: { ...tracked.state.context, attempt: oldest + 1 } };
     return tracked;
+  }
+
+  /** Containers that were added since. */
+  #takeEphemeral(): void {
+    for (const spec of this.#pod.spec?.ephemeralContainers ?? []) {
+      if (this.containerNamed(spec.name)) continue;
+      const seen = { takenAtMs: this.#host.clock.monotonicMs(), sandboxes: [], containers: [] };
+      this.#containers.push(this.#track(spec, false, seen, true));
+    }
+    this.#startEphemeral();
+  }
+
+  /** As soon as there is a sandbox: init containers that hang are looked into with them. */
+  #startEphemeral(): void {
+    if (this.#sandbox?.state !== 'ready' || !['initializing', 'running'].includes(this.#state.value)) return;
+    for (const tracked of this.#containers)
+      if (tracked.isEphemeral && tracked.state.value === 'waiting' && !tracked.current)
+        this.#sendContainer(tracked, { type: 'START' });
   }
 
   #policyOf(isInit: boolean, isSidecar: boolean): RestartPolicy {
@@ -314,7 +340,7 @@ export class PodWorker {
 
   /** What a container's change means for the Pod. */
   #afterContainer(): void {
-    const main = this.#containers.filter((tracked) => !tracked.isInit);
+    const main = this.#containers.filter(isMain);
     if (this.#state.value === 'terminating') {
       if (this.#containers.every((tracked) => isOver(tracked))) this.#send({ type: 'STOPPED' });
     } else if (this.#state.value === 'initializing') {
@@ -334,7 +360,7 @@ export class PodWorker {
         if (!tracked.isInit) return true;
         if (tracked.isSidecar) return tracked.current?.state === 'running';
         return tracked.current?.state === 'exited' && tracked.current.exitCode === 0;
-      }) || this.#containers.some((tracked) => !tracked.isInit && tracked.current !== undefined)
+      }) || this.#containers.some((tracked) => isMain(tracked) && tracked.current !== undefined)
     );
   }
 
@@ -365,7 +391,8 @@ export class PodWorker {
         break;
       case 'startContainers':
         for (const tracked of this.#containers)
-          if (!tracked.isInit && tracked.state.value === 'waiting') this.#sendContainer(tracked, { type: 'START' });
+          if (isMain(tracked) && tracked.state.value === 'waiting') this.#sendContainer(tracked, { type: 'START' });
+        this.#startEphemeral();
         this.#afterContainer();
         break;
       case 'stopContainers':
@@ -476,6 +503,11 @@ export class PodWorker {
     for (const tracked of this.#containers) {
       // Done for good under its restart policy: a new sandbox does not run it again.
       if (!tracked.isInit && tracked.state.value === 'done' && tracked.current) continue;
+      // Run once: it went with its sandbox.
+      if (tracked.isEphemeral && tracked.current) {
+        tracked.state = { ...tracked.state, value: 'done' };
+        continue;
+      }
       tracked.prober?.stop();
       tracked.timer?.cancel();
       tracked.started = false;
@@ -614,6 +646,7 @@ export class PodWorker {
       event: (type, reason, message) => this.#event(type, reason, message, tracked),
       superseded: tracked.previous,
       replaced: tracked.current,
+      target: this.#targetOf(tracked),
     });
     if (this.#closed) return;
     if (!result.ok) {
@@ -630,6 +663,13 @@ export class PodWorker {
     if (result.state.state === 'exited') this.#exited(tracked, result.state);
     else if (tracked.state.value === 'stopping') void this.#run(() => this.#stop(tracked, ''));
     else if (tracked.state.value === 'running') this.#probe(tracked, result.state);
+  }
+
+  /** The running container whose processes an ephemeral one wants to see. */
+  #targetOf({ spec, isEphemeral }: Tracked): string | undefined {
+    const name = isEphemeral ? (spec as EphemeralContainer).targetContainerName : undefined;
+    const target = name ? this.containerNamed(name)?.current : undefined;
+    return target?.state === 'running' ? target.id : undefined;
   }
 
   #probe(tracked: Tracked, current: ContainerState): void {
@@ -738,7 +778,7 @@ export class PodWorker {
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string, tracked?: Tracked): void {
-    const kind = tracked?.isInit ? 'initContainers' : 'containers';
+    const kind = tracked?.isInit ? 'initContainers' : tracked?.isEphemeral ? 'ephemeralContainers' : 'containers';
     this.#host.events.record(
       { ...this.#pod, apiVersion: 'v1', kind: 'Pod' },
       { type, reason, message, ...(tracked ? { fieldPath: `spec.${kind}{${tracked.spec.name}}` } : {}) },
@@ -770,12 +810,18 @@ function isOver(tracked: Tracked): boolean {
   return tracked.state.value === 'done' || tracked.state.value === 'waiting';
 }
 
+/** Of those whose end is the end of the Pod. */
+function isMain(tracked: Tracked): boolean {
+  return !tracked.isInit && !tracked.isEphemeral;
+}
+
 function viewOf(tracked: Tracked): ContainerView {
   const { attempt, reason, message } = tracked.state.context;
   return {
     spec: tracked.spec,
     isInit: tracked.isInit,
     isSidecar: tracked.isSidecar,
+    isEphemeral: tracked.isEphemeral,
     machine: tracked.state.value,
     attempt,
     reason,

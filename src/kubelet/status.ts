@@ -14,6 +14,7 @@ export interface ContainerView {
   spec: Container;
   isInit: boolean;
   isSidecar: boolean;
+  isEphemeral: boolean;
   /** Of the container's machine. */
   machine: string;
   attempt: number;
@@ -98,7 +99,7 @@ export function containerStatus(view: ContainerView, scheme: string, podInitiali
 function phaseOf(view: PodView): string {
   const policy = view.pod.spec?.restartPolicy ?? 'Always';
   const init = view.containers.filter((c) => c.isInit);
-  const main = view.containers.filter((c) => !c.isInit);
+  const main = view.containers.filter((c) => !c.isInit && !c.isEphemeral);
   if (
     init.some(
       // A sidecar that is ended with the Pod leaves with the code of its SIGTERM, which says nothing.
@@ -133,7 +134,7 @@ interface Wanted {
 }
 
 function conditionsOf(view: PodView, phase: string): Wanted[] {
-  const main = view.containers.filter((c) => !c.isInit);
+  const main = view.containers.filter((c) => !c.isInit && !c.isEphemeral);
   const pendingInit = view.containers
     .filter((c) => c.isInit && !(c.isSidecar ? c.started : c.current?.state === 'exited' && c.current.exitCode === 0))
     .map((c) => c.spec.name);
@@ -207,6 +208,7 @@ export function podStatus(view: PodView, scheme: string): PodStatus {
   const phase = phaseOf(view);
   const statusOf = (c: ContainerView): ContainerStatus => containerStatus(c, scheme, view.initialized);
   const init = view.containers.filter((c) => c.isInit).map(statusOf);
+  const ephemeral = view.containers.filter((c) => c.isEphemeral).map((c) => ({ ...statusOf(c), ready: false }));
   const generation = view.pod.metadata.generation;
   return {
     ...(generation === undefined ? {} : { observedGeneration: generation }),
@@ -219,7 +221,8 @@ export function podStatus(view: PodView, scheme: string): PodStatus {
     ...(view.podIp === undefined ? {} : { podIP: view.podIp, podIPs: [{ ip: view.podIp }] }),
     startTime: before.startTime ?? formatTime(view.nowMs),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
-    containerStatuses: view.containers.filter((c) => !c.isInit).map(statusOf),
+    containerStatuses: view.containers.filter((c) => !c.isInit && !c.isEphemeral).map(statusOf),
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     qosClass: before.qosClass ?? qosClass(view.pod),
   };
 }

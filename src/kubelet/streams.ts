@@ -24,6 +24,7 @@ interface LogHeader {
   sinceSeconds?: number;
   sinceTime?: string;
   limitBytes?: number;
+  stream?: 'stdout' | 'stderr';
 }
 
 interface ExecHeader {
@@ -82,6 +83,7 @@ export function serveStreams(options: {
       ...(header.tailLines === undefined ? {} : { tailLines: header.tailLines }),
       ...(header.limitBytes === undefined ? {} : { limitBytes: header.limitBytes }),
       ...(sinceMs === undefined ? {} : { sinceMs }),
+      ...(header.stream === undefined ? {} : { stream: header.stream }),
     });
     stream.onClose(() => source.cancel());
     void pump(stream, () => source.pump((chunk) => stream.write(chunk)));
@@ -101,7 +103,7 @@ export function serveStreams(options: {
       : await runtime.exec(current.id, { ...terminal, command: header.command });
     stream.onClose(() => session.cancel());
     void readInput(stream, session);
-    void pump(stream, () => runSession(stream, session));
+    void pump(stream, () => runSession(stream, session, header.attach));
   }
 
   peers.onStream('kubelet.logs', (_from, header, stream) => serveLogs(header as LogHeader, stream));
@@ -125,11 +127,12 @@ function frame(channel: number, payload: Uint8Array): Uint8Array {
   return encodeLengthFrame(message);
 }
 
-async function runSession(stream: ByteStream, session: ExecSession): Promise<void> {
+async function runSession(stream: ByteStream, session: ExecSession, attach: boolean): Promise<void> {
   await session.output.pump((chunk, name) => stream.write(frame(name === 'stdout' ? 1 : 2, chunk)));
   let status: object;
   try {
-    const { exitCode } = await session.exited;
+    // Who attached watched: how the container ended is told by the Pod's status.
+    const exitCode = attach ? 0 : (await session.exited).exitCode;
     status =
       exitCode === 0
         ? { metadata: {}, status: 'Success' }
@@ -159,7 +162,7 @@ async function readInput(stream: ByteStream, session: ExecSession): Promise<void
       for (const message of reader.push(chunk)) {
         const [channel] = message;
         const payload = message.subarray(1);
-        if (channel === 0) session.write(payload);
+        if (channel === 0) await session.write(payload);
         else if (channel === 255 && payload[0] === 0) session.closeStdin();
         else if (channel === 4) {
           const size = JSON.parse(new TextDecoder().decode(payload)) as { Width?: number; Height?: number };

@@ -2,6 +2,8 @@
  * The settings of one node. Everything a node is told comes through here; each field is
  * checked with a message that names it, the value and what would be right.
  */
+import { AUDIT_LOG_DEFAULTS, type AuditLogSettings } from '#src/apiserver/audit/log-file.ts';
+import { parseAuditPolicy, type AuditPolicy } from '#src/apiserver/audit/policy.ts';
 import { Fault } from '#src/std/fault.ts';
 
 export interface NodeTimes {
@@ -41,6 +43,12 @@ export interface NodeConfig {
   ranges?: { pods?: string; services?: string };
   labels: Record<string, string>;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Absent: nothing is recorded. */
+  audit?: AuditSettings;
+}
+
+export interface AuditSettings extends Omit<AuditLogSettings, 'directory'> {
+  policy: AuditPolicy;
 }
 
 export const KUBERNETES_TIMES: NodeTimes = {
@@ -125,6 +133,7 @@ export function parseNodeConfig(input: unknown): NodeConfig {
     'ranges',
     'labels',
     'logLevel',
+    'audit',
   ]);
   const name = text(given['name'], 'name');
   if (!LABEL.test(name))
@@ -163,6 +172,7 @@ export function parseNodeConfig(input: unknown): NodeConfig {
     known(join, 'join', ['server', 'token']);
     config.join = { server: text(join['server'], 'join.server'), token: text(join['token'], 'join.token') };
   }
+  if (given['audit'] !== undefined) config.audit = auditOf(given['audit']);
   if (given['ranges'] !== undefined) config.ranges = rangesOf(given['ranges']);
   return config;
 }
@@ -184,6 +194,19 @@ function labelsOf(input: unknown): Record<string, string> {
     labels[key] = value;
   }
   return labels;
+}
+
+/** The command line has read the policy's file by now. */
+function auditOf(input: unknown): AuditSettings {
+  const given = record(input, 'audit');
+  known(given, 'audit', ['policy', 'maxSizeMb', 'maxBackups', 'maxAgeDays']);
+  const { maxSizeMb, maxBackups, maxAgeDays } = AUDIT_LOG_DEFAULTS;
+  return {
+    policy: parseAuditPolicy(given['policy']),
+    maxSizeMb: integer(given['maxSizeMb'] ?? maxSizeMb, 'audit.maxSizeMb', 1, 10_000),
+    maxBackups: integer(given['maxBackups'] ?? maxBackups, 'audit.maxBackups', 0, 1000),
+    maxAgeDays: integer(given['maxAgeDays'] ?? maxAgeDays, 'audit.maxAgeDays', 0, 3650),
+  };
 }
 
 const CIDR = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/;

@@ -12,6 +12,7 @@ import type { Membership } from '#src/replica/membership.ts';
 import type { Proposer } from '#src/replica/proposer.ts';
 import { createScheduler } from '#src/scheduler/scheduler.ts';
 import { messageOf } from '#src/std/fault.ts';
+import type { Metrics } from '#src/std/metrics.ts';
 import { createApiEndpointsKeeper } from './api-endpoints.ts';
 import { finishBirth, type Life } from './birth.ts';
 import type { Disk } from '#src/ports/disk.ts';
@@ -40,6 +41,7 @@ export function createDuties(options: {
   times: NodeTimes;
   manifests: KubeObject[];
   apiPort: number;
+  metrics?: Metrics | undefined;
 }): LeaderDuties {
   const { clientOf, clock, random, life, times } = options;
   const log = options.log.scope('duties');
@@ -48,6 +50,7 @@ export function createDuties(options: {
     clock,
     random,
     log: options.log,
+    metrics: options.metrics,
     config: {
       nodeMonitorGraceMs: times.nodeGraceMs,
       podEvictionMs: times.podEvictionMs,

@@ -6,6 +6,7 @@
  * Read next: birth.ts (bootstrap or join), duties.ts (what the leader does), routes.ts (/cluster/v1).
  */
 import { createApiServer, type ApiServer } from '#src/apiserver/apiserver.ts';
+import { createAuditLog, type AuditLog } from '#src/apiserver/audit/log-file.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { createRecords } from '#src/cluster/records.ts';
 import { countBoot } from '#src/cluster/identity.ts';
@@ -20,6 +21,7 @@ import { createRegistry } from '#src/registry/registry.ts';
 import { createReplica, type Replica, type ReplicaMutation, type ReplicaSettings } from '#src/replica/replica.ts';
 import type { ReplicaStatus } from '#src/replica/membership.ts';
 import { Fault, messageOf } from '#src/std/fault.ts';
+import { createMetrics } from '#src/std/metrics.ts';
 import type { Peers } from '#src/wire/peers.ts';
 import { createWire, type Wire } from '#src/wire/wire.ts';
 import { openClientDoor } from './client-door.ts';
@@ -27,6 +29,7 @@ import { createApiEndpoint, type ApiEndpoints } from './api-endpoints.ts';
 import { beBorn, type Life } from './birth.ts';
 import type { NodeConfig } from './config.ts';
 import { createDuties, type LeaderDuties } from './duties.ts';
+import { tellNode, type ProcessFacts } from './metrics.ts';
 import { CONSENSUS_DIRECTORY } from './rebuild.ts';
 import { clusterRoutes } from './routes.ts';
 import { VERSION, versionInfo } from './version.ts';
@@ -55,6 +58,8 @@ export interface NodeOptions {
   walSegmentBytes?: number;
   /** For the simulator's coverage. */
   mark?: ((mark: string) => void) | undefined;
+  /** For /metrics. */
+  processFacts?: (() => ProcessFacts) | undefined;
   /** What differs from the replica's defaults; the simulator takes snapshots early. */
   replica?: Partial<ReplicaSettings>;
 }
@@ -94,6 +99,7 @@ interface Parts {
   wire: Wire;
   replica: Replica;
   apiServer: ApiServer;
+  auditLog: AuditLog | undefined;
   kubelet: Kubelet;
   proxy: Proxy;
   duties: LeaderDuties;
@@ -270,7 +276,9 @@ export function createNode(options: NodeOptions): Node {
         limits: async () => (await ports.dataplane.capabilities()).limits,
       },
     });
+    const metrics = createMetrics();
     const duties = createDuties({
+      metrics,
       clientOf,
       clock,
       random,
@@ -298,6 +306,8 @@ export function createNode(options: NodeOptions): Node {
       confirm: () => replica.confirm({ type: 'linearizable' }, { deadlineMs: BACKUP_CONFIRM_MS }),
       removeContainers: () => kubelet.removeContainers().then(() => ports.dataplane.removeAll()),
     });
+    tellNode(metrics, { replica, version: versionInfo(), processFacts: options.processFacts });
+    const auditLog = config.audit && createAuditLog({ ...ports, settings: config.audit });
     const apiServer = createApiServer({
       http: ports.http,
       clock,
@@ -311,12 +321,15 @@ export function createNode(options: NodeOptions): Node {
       },
       readinessChecks: [{ name: 'consensus', check: () => unreadyReason(replica) }],
       extraRoutes: routes,
+      metrics,
+      ...(auditLog && config.audit ? { audit: { policy: config.audit.policy, sink: auditLog, random } } : {}),
     });
     return {
       life,
       wire,
       replica,
       apiServer,
+      auditLog,
       kubelet,
       duties,
       proxy: createProxy({
@@ -421,6 +434,7 @@ export function createNode(options: NodeOptions): Node {
     await step('hand over leadership', () => replica.stop({ transfer: true }));
     await step('close the data plane', () => proxy.stop());
     await step('close the API', () => apiServer.stop());
+    await step('close the audit log', async () => await parts?.auditLog?.close());
     await step('close the links', () => wire.close());
     log.info('stopped', { node: config.name });
   }

@@ -25,8 +25,11 @@ export interface HttpRequest {
 }
 
 export interface HttpResponse {
-  /** Once, before `write`. A header value may be repeated through an array. */
-  head(status: number, headers: Record<string, string | string[]>): void;
+  /**
+   * Once, before `write`. A header value may be repeated through an array. `compress`: the driver may send the body
+   * as gzip when the client accepts it; `content-length` is then left out.
+   */
+  head(status: number, headers: Record<string, string | string[]>, options?: { compress?: boolean }): void;
   /** False when the client is slow: await `drained` before more. */
   write(chunk: Uint8Array): boolean;
   drained(): Promise<void>;
@@ -55,6 +58,9 @@ export interface HttpWebSocket {
   bufferedBytes(): number;
   onMessage(handle: (message: Uint8Array, isText: boolean) => void): void;
   onClose(handle: (code: number, reason: string) => void): void;
+  /** Take no more messages for now: the client is slowed down by its own connection. */
+  pause(): void;
+  resume(): void;
   close(code: number, reason: string): void;
 }
 
@@ -64,6 +70,9 @@ export interface RawStream {
   onData(handle: (chunk: Uint8Array) => void): void;
   onEnd(handle: () => void): void;
   onClose(handle: () => void): void;
+  /** Read no more for now. */
+  pause(): void;
+  resume(): void;
   end(): void;
 }
 
@@ -90,11 +99,11 @@ export interface HttpFetchOptions {
   url: string;
   headers?: HttpHeaders;
   body?: Uint8Array;
-  /** Trust only this authority; without it the certificate is not verified (probes). */
+  /** Trust only this authority; without it the certificate is not verified (probes), unless by the system's. */
   authorityPem?: string;
-  /** Verify the certificate also without an authority of one's own: by those that the machine trusts. */
-  verify?: boolean;
-  /** The name that the certificate must carry, where it is not the URL's host. */
+  /** Trust the authorities of the operating system or of the runtime. */
+  systemAuthorities?: boolean;
+  /** The name that the certificate must have, where the URL holds an address. */
   serverName?: string;
   certificatePem?: string;
   privateKeyPem?: string;

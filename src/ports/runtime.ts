@@ -65,8 +65,12 @@ export interface ContainerSpec {
   readOnlyRootFilesystem?: boolean;
   capabilities?: { add: string[]; drop: string[] };
   privileged?: boolean;
+  /** Share the processes of this running container (ephemeral containers). */
+  targetContainerId?: string;
   tty: boolean;
   stdin: boolean;
+  /** Its input ends with that of the first who attaches. */
+  stdinOnce?: boolean;
   labels: Record<string, string>;
 }
 
@@ -104,6 +108,8 @@ export interface LogOptions {
   tailLines?: number;
   limitBytes?: number;
   sinceMs?: number;
+  /** Only this one of the two; absent: both. */
+  stream?: 'stdout' | 'stderr';
 }
 
 /** A byte source with back-pressure: awaited handler calls. */
@@ -113,9 +119,19 @@ export interface OutputStream {
   cancel(): void;
 }
 
+/** A TCP connection into a Pod. */
+export interface DialedConnection {
+  output: OutputStream;
+  /** Resolves when it takes more; a connection that is gone takes everything. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** No more from this side; what comes from the other still comes. */
+  end(): void;
+}
+
 export interface ExecSession {
   output: OutputStream;
-  write(chunk: Uint8Array): void;
+  /** Resolves when the process's input takes more; one that is gone takes everything. */
+  write(chunk: Uint8Array): Promise<void>;
   closeStdin(): void;
   resize(columns: number, rows: number): void;
   /** Also ends the process where the engine leaves it running. */
@@ -157,7 +173,7 @@ export interface Runtime {
   exec(containerId: string, options: { command: string[]; tty: boolean; stdin: boolean }): Promise<ExecSession>;
   attach(containerId: string, options: { tty: boolean; stdin: boolean }): Promise<ExecSession>;
   /** Connect to a TCP port inside the sandbox, for port-forward. */
-  dial(sandboxId: string, port: number): Promise<{ output: OutputStream; write(chunk: Uint8Array): void; end(): void }>;
+  dial(sandboxId: string, port: number): Promise<DialedConnection>;
   /** Resolves when reached (HTTP: its status code). Rejects with a sentence Kubernetes' events would carry. */
   probe(target: ProbeTarget, timeoutMs: number): Promise<{ status?: number; body?: string }>;
   ensureImage(

@@ -652,6 +652,7 @@ export class Raft {
       if (this.#transferElapsed >= this.#electionTicks) {
         this.#mark('raft: transfer timed out');
         this.#transferee = undefined;
+        this.#goOnWithChange();
       }
     }
   }
@@ -820,7 +821,14 @@ export class Raft {
     this.#uncommittedBytes = Math.max(0, this.#uncommittedBytes);
     this.#appendDue = true;
     if (this.commitIndex >= this.#termStartIndex) this.#reads.termCommitted();
+    this.#goOnWithChange();
+  }
+
+  /** The end of a joint change, or of this leader's office, once the configuration is committed. */
+  #goOnWithChange(): void {
     if (this.log.configurationIndex > this.commitIndex) return;
+    // An heir that was told to campaign would lack the entry; the next leader appends it, or this one when nobody came.
+    if (this.#transferee !== undefined && !this.#has('transfer-to-laggard')) return;
     if (isJoint(this.configuration)) this.#appendConfiguration(leaveJoint(this.configuration));
     else if (!isVoter(this.configuration, this.id) && !this.#has('removed-leader-stays')) this.#leaveOffice();
   }

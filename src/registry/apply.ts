@@ -1,5 +1,6 @@
 /** PATCH application/apply-patch+yaml: server-side apply (KEP-555), which also creates. */
-import { decodeObject } from '#src/api/decode.ts';
+import { decodeKind } from '#src/api/decode.ts';
+import type { Kind } from '#src/api/kinds.ts';
 import { applyConfiguration } from '#src/api/managed-fields/managed-fields.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { invalid } from '#src/api/validation.ts';
@@ -41,7 +42,7 @@ export function planApply(
       // The configuration may insist on the version that it was made from.
       if (resourceVersion === undefined) delete metadata.resourceVersion;
       else metadata.resourceVersion = resourceVersion;
-      return { object: { ...canonical(applied, kind.typeName), metadata }, warnings };
+      return { object: { ...canonical(applied, kind), metadata }, warnings };
     },
     ...(created === undefined
       ? {}
@@ -49,7 +50,7 @@ export function planApply(
           createInstead: planCreate(core, {
             kind,
             namespace,
-            object: withName(canonical(created, kind.typeName), name),
+            object: withName(canonical(created, kind), name),
             identity,
             applied: true,
             fieldManager,
@@ -60,8 +61,8 @@ export function planApply(
 }
 
 /** As a body would be decoded: a configuration may name empties that JSON leaves out. */
-function canonical(object: KubeObject, typeName: string): NamedObject {
-  return decodeObject(object, typeName, { fieldValidation: 'Ignore' }).object as unknown as NamedObject;
+function canonical(object: KubeObject, kind: Kind): NamedObject {
+  return decodeKind(object, kind, { fieldValidation: 'Ignore' }).object as unknown as NamedObject;
 }
 
 function withName(object: KubeObject, name: string): KubeObject {
@@ -72,7 +73,7 @@ function configurationOf(
   { kind, name, namespace }: Omit<UpdateRequest, 'produce'>,
   patch: Patch,
 ): { config: KubeObject; warnings: string[] } {
-  const { object, warnings } = decodeObject(patch.body, kind.typeName, {
+  const { object, warnings } = decodeKind(patch.body, kind, {
     fieldValidation: patch.fieldValidation ?? 'Ignore',
     asGiven: true,
     ...(patch.duplicates === undefined ? {} : { duplicates: patch.duplicates }),

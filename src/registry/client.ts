@@ -3,6 +3,7 @@
  * (kubelet, controllers, scheduler, proxy, dns, cluster) uses only this (DESIGN §4.3).
  * Every refusal is an ApiError with the fields of a Kubernetes Status.
  */
+import type { Kind } from '#src/api/kinds.ts';
 import type { KubeObject, ObjectList } from '#src/api/object.ts';
 
 /** `system:masters` passes everything; fixed node and controller identities pass; all else is 403 until RBAC exists. */
@@ -29,11 +30,12 @@ export interface ListOptions {
   continue?: string;
   resourceVersion?: string;
   resourceVersionMatch?: string;
+  /** Of watches; a list that carries it is refused. */
+  sendInitialEvents?: boolean;
 }
 
 export interface WatchOptions extends ListOptions {
   allowBookmarks?: boolean;
-  sendInitialEvents?: boolean;
   timeoutSeconds?: number;
 }
 
@@ -77,6 +79,8 @@ export type BatchWrite =
 
 export interface Client {
   readonly identity: Identity;
+  /** The kinds that are served now, custom resources included, by the local state. */
+  kinds(): readonly Kind[];
   get<T extends KubeObject>(
     resource: ResourceRef,
     name: string,

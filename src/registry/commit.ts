@@ -7,6 +7,7 @@ import { isFault } from '#src/std/fault.ts';
 import type { Condition, Operation, Transaction, TransactionResult } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import type { ResourceRef, WriteOptions } from './client.ts';
+import { inStoredVersion, withConversions } from './conversion.ts';
 import { judged, viewOf, WRITE_DEADLINE_MS, type RegistryCore } from './core.ts';
 import { conflict, fenced, MODIFIED } from './refusals.ts';
 import type { NamedObject } from './raw.ts';
@@ -60,7 +61,7 @@ export async function commitAll(core: RegistryCore, planners: Planner[], options
       if (at > 0 && at % PLAN_SLICE_WRITES === 0) await new Promise<void>((resolve) => core.clock.soon(resolve));
       const planner = planners[i];
       if (planner === undefined) continue;
-      const planned = await planOne(core, planner, options);
+      const planned = await withConversions(core, async () => await planOne(core, planner, options)).catch(refusalOf);
       if ('plan' in planned) lastPlans.set(i, planned.plan);
       else done[i] = planned.committed;
     }
@@ -98,11 +99,12 @@ async function planOne(
   try {
     if (options.dryRun !== true) {
       const plan = await judged(core, planner);
-      if (plan.operations.length > 0) return { plan };
+      if (plan.operations.length > 0) return { plan: await inStoredVersion(core, plan) };
     }
     // Nothing will be judged at apply, so the state this rests on must be confirmed instead.
     const confirmed = await planner(await viewOf(core, { type: 'linearizable' }));
-    if (confirmed.operations.length > 0 && options.dryRun !== true) return { plan: confirmed };
+    if (confirmed.operations.length > 0 && options.dryRun !== true)
+      return { plan: await inStoredVersion(core, confirmed) };
     return {
       committed: {
         ok: true,
@@ -113,6 +115,12 @@ async function planOne(
     if (error instanceof ApiError) return { committed: { ok: false, error } };
     throw error;
   }
+}
+
+/** Of one write among several: the others go on. */
+function refusalOf(error: unknown): { committed: Committed } {
+  if (error instanceof ApiError) return { committed: { ok: false, error } };
+  throw error;
 }
 
 function transactionOf(plan: Plan, options: WriteOptions): Transaction {

@@ -8,6 +8,7 @@ import type { Proposer } from '#src/replica/proposer.ts';
 import type { Freshness, Reader } from '#src/replica/reader.ts';
 import { isFault } from '#src/std/fault.ts';
 import type { StoreView } from '#src/store/view.ts';
+import type { ServedKinds } from './kinds.ts';
 import type { DecodedCache } from './raw.ts';
 import { badRequest, futureRevision } from './refusals.ts';
 import type { TokenJudge } from './reviews.ts';
@@ -36,13 +37,14 @@ export interface RegistryPorts {
   reader: Reader;
   /** Answers TokenReviews; absent where no tokens are accepted. */
   judgeToken?: TokenJudge;
-  /** Calls admission webhooks; without it every call fails. */
-  http?: Http;
+  /** For webhooks; without it whatever needs one is refused. */
+  http?: Pick<Http, 'fetch'>;
 }
 
 export interface RegistryCore extends RegistryPorts {
   config: Required<RegistryConfig>;
   decoded: DecodedCache;
+  kinds: ServedKinds;
 }
 
 /** Wait for local state of this freshness. @throws ApiError 504 for a revision that does not come. */

@@ -7,6 +7,7 @@ import { deepCopy, formatTime } from '#src/api/metadata.ts';
 import { generatedName, GENERATED_SUFFIX_LENGTH } from '#src/api/names.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import { invalid, validateCreate } from '#src/api/validation.ts';
+import { warningsOf } from '#src/api/warnings.ts';
 import type { Condition, Operation } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import { after, mutate, optionsOf, validate, type Attributes } from './admission/admission.ts';
@@ -14,10 +15,11 @@ import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import { judgeDefinition, requireOpenDefinition } from './definitions.ts';
 import { objectKey } from './keys.ts';
 import { isNamespaceKind, openMarker, prepareNamespace, requireOpenNamespace } from './namespaces.ts';
 import type { NamedObject } from './raw.ts';
-import { alreadyExists, badRequest } from './refusals.ts';
+import { alreadyExists, badRequest, generatedNameTaken } from './refusals.ts';
 import { claimAddresses, isServiceKind } from './services.ts';
 import { prepareForCreate } from './strategy.ts';
 import { writerOf } from './writer.ts';
@@ -40,6 +42,7 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
   return (view) => {
     const object = prepare(core, view, request);
     const { kind } = request;
+    requireOpenDefinition(kind);
     const name = object.metadata.name ?? '';
     const conditions: Condition[] = [];
     if (kind.namespaced) {
@@ -49,13 +52,15 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     prepareForCreate(kind, object, { identity: request.identity, nowMs: core.clock.wallMs(), subresource: '' });
     const attributes = attributesOf(core, view, request, object);
     return after(mutate(attributes), () => {
-      const causes = validateCreate(kind, object);
+      const causes = [...validateCreate(kind, object), ...judgeDefinition({ core, view, kind }, object, undefined)];
       if (causes.length > 0) throw invalid(kind, name, causes);
       return after(validate(attributes), (effect) => {
         object.metadata.managedFields = request.applied
           ? (request.object.metadata?.managedFields ?? [])
           : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
-        const plan = planOf(core, { view, kind, object, conditions: [...conditions, ...effect.conditions] });
+        const isGenerated = (request.object.metadata?.name ?? '') === '';
+        const all = [...conditions, ...effect.conditions];
+        const plan = planOf(core, { view, kind, object, conditions: all, isGenerated });
         return {
           ...plan,
           operations: [...plan.operations, ...effect.operations],
@@ -92,12 +97,12 @@ function attributesOf(
 
 function planOf(
   core: RegistryCore,
-  at: { view: StoreView; kind: Kind; object: NamedObject; conditions: Condition[] },
+  at: { view: StoreView; kind: Kind; object: NamedObject; conditions: Condition[]; isGenerated: boolean },
 ): Plan {
   const { view, kind, object } = at;
   const name = object.metadata.name ?? '';
   const key = objectKey(kind, object.metadata.namespace, name);
-  if (view.get(key) !== undefined) throw alreadyExists(kind, name);
+  if (view.get(key) !== undefined) throw at.isGenerated ? generatedNameTaken(kind, name) : alreadyExists(kind, name);
   const claims = isServiceKind(kind) ? claimAddresses({ core, view, kind }, object, undefined) : undefined;
   const put: Operation = { type: 'put', key, ...splitAroundRevision(convertToStored(kind, object)) };
   const marker = isNamespaceKind(kind) ? [openMarker(name)] : [];
@@ -108,7 +113,7 @@ function planOf(
     object,
     conditions: [{ type: 'absent', key }, ...at.conditions, ...(claims?.conditions ?? [])],
     operations: [put, ...marker, ...(claims?.operations ?? [])],
-    warnings: [],
+    warnings: warningsOf(kind, object),
   };
 }
 
@@ -138,7 +143,7 @@ function prepare(core: RegistryCore, view: StoreView, request: CreateRequest): N
     name: nameFor(core, view, kind, { sent, namespace }),
     ...(namespace === undefined ? {} : { namespace }),
     uid: core.random.uuid(),
-    ...(kind.generationFields.length > 0 ? { generation: 1 } : {}),
+    ...(kind.generationFields.length > 0 || kind.custom !== undefined ? { generation: 1 } : {}),
     creationTimestamp: formatTime(core.clock.wallMs()),
     ...omit(metadata, ['name', 'generateName', 'uid', 'creationTimestamp']),
   };
@@ -194,7 +199,8 @@ function prepareStatus(kind: Kind, object: NamedObject & { status?: unknown }): 
     return;
   }
   // Nodes register with their status in the same request; mirror and other kinds start empty.
-  if (!kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
+  if (kind.custom !== undefined && kind.hasStatus) delete object.status;
+  if (kind.custom !== undefined || !kind.hasStatus || (kind.group === '' && kind.resource === 'nodes')) return;
   if (kind.group === '' && kind.resource === 'pods') object.status = { phase: 'Pending' };
   else if (isServiceKind(kind)) object.status = { loadBalancer: {} };
   else if (object.status !== undefined) object.status = {};

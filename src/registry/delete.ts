@@ -15,6 +15,7 @@ import { splitAroundRevision } from './bytes.ts';
 import type { DeleteOptions, Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
+import { markTerminating } from './definitions.ts';
 import { objectKey } from './keys.ts';
 import { closeMarker, isNamespaceKind, refuseProtected } from './namespaces.ts';
 import { objectOf, type NamedObject } from './raw.ts';
@@ -158,6 +159,7 @@ function mark(core: RegistryCore, request: DeleteRequest, current: NamedObject):
     meta.deletionGracePeriodSeconds = graceSeconds;
     if (meta.generation !== undefined) meta.generation += 1;
     if (isNamespaceKind(kind)) setTerminating(object);
+    markTerminating(kind, object, core.clock.wallMs());
     return object;
   }
   // A second delete can only shorten the time left (Kubernetes rest.BeforeDelete).

@@ -1,5 +1,5 @@
 /** `Client` in one process with the registry: the verbs with objects instead of bytes. */
-import { findKind, type Kind } from '#src/api/kinds.ts';
+import type { Kind } from '#src/api/kinds.ts';
 import type { KubeObject, ObjectList } from '#src/api/object.ts';
 import { ApiError } from '#src/api/api-error.ts';
 import type { BatchWrite, Client, ObjectWatch, ResourceRef, WatchEvent } from './client.ts';
@@ -11,8 +11,8 @@ import type { Verbs } from './verbs.ts';
 import type { RawWatch, RawWatchEvent } from './watch.ts';
 
 /** @throws ApiError 404 when the resource is not served. */
-export function requireKind(resource: ResourceRef): Kind {
-  const kind = findKind(resource);
+export function requireKind(core: RegistryCore, resource: ResourceRef): Kind {
+  const kind = core.kinds.find(resource);
   if (kind !== undefined) return kind;
   throw new ApiError(404, 'NotFound', 'the server could not find the requested resource', {
     details: {
@@ -29,15 +29,16 @@ export function requireKind(resource: ResourceRef): Kind {
 export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
   return {
     identity: verbs.identity,
+    kinds: () => core.kinds.all(),
     async get<T extends KubeObject>(
       resource: ResourceRef,
       name: string,
       options: { namespace?: string; resourceVersion?: string } = {},
     ) {
-      return (await verbs.get(requireKind(resource), { ...options, name })).object() as KubeObject as T;
+      return (await verbs.get(requireKind(core, resource), { ...options, name })).object() as KubeObject as T;
     },
     async list<T extends KubeObject>(resource: ResourceRef, options = {}) {
-      const kind = requireKind(resource);
+      const kind = requireKind(core, resource);
       const list = await verbs.list(kind, options);
       return {
         apiVersion: kind.apiVersion,
@@ -51,14 +52,14 @@ export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
       } satisfies ObjectList<T>;
     },
     async watch<T extends KubeObject>(resource: ResourceRef, options: Parameters<Client['watch']>[1]) {
-      return objectWatch<T>(await verbs.watch(requireKind(resource), options));
+      return objectWatch<T>(await verbs.watch(requireKind(core, resource), options));
     },
     async create<T extends KubeObject>(
       resource: ResourceRef,
       object: T,
       options: Parameters<Client['create']>[2] = {},
     ) {
-      const answer = await verbs.create(requireKind(resource), { namespace: options.namespace, object }, options);
+      const answer = await verbs.create(requireKind(core, resource), { namespace: options.namespace, object }, options);
       return answer.object as KubeObject as T;
     },
     async update<T extends KubeObject>(
@@ -67,7 +68,7 @@ export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
       options: Parameters<Client['update']>[2] = {},
     ) {
       const place = { ...placeOf(object), subresource: options.subresource };
-      return (await verbs.update(requireKind(resource), place, object, options)).object as KubeObject as T;
+      return (await verbs.update(requireKind(core, resource), place, object, options)).object as KubeObject as T;
     },
     async patch<T extends KubeObject>(
       resource: ResourceRef,
@@ -76,10 +77,10 @@ export function inProcessClient(core: RegistryCore, verbs: Verbs): Client {
       options: Parameters<Client['patch']>[3] = {},
     ) {
       const place = { namespace: options.namespace, name, subresource: options.subresource };
-      return (await verbs.patch(requireKind(resource), place, patch, options)).object as KubeObject as T;
+      return (await verbs.patch(requireKind(core, resource), place, patch, options)).object as KubeObject as T;
     },
     async delete(resource, name, options = {}) {
-      return (await verbs.delete(requireKind(resource), { namespace: options.namespace, name }, options)).object;
+      return (await verbs.delete(requireKind(core, resource), { namespace: options.namespace, name }, options)).object;
     },
     async batch(writes, options = {}) {
       return await runBatch(core, verbs, writes, options);
@@ -113,7 +114,7 @@ async function runBatch(
 ): ReturnType<Client['batch']> {
   const planned = writes.map((write) => {
     try {
-      return { planner: plannerFor(verbs, write) };
+      return { planner: plannerFor(core, verbs, write) };
     } catch (error) {
       if (error instanceof ApiError) return { error };
       throw error;
@@ -132,21 +133,21 @@ async function runBatch(
   });
 }
 
-function plannerFor(verbs: Verbs, write: BatchWrite): Planner {
+function plannerFor(core: RegistryCore, verbs: Verbs, write: BatchWrite): Planner {
   const { plannerOf } = verbs;
   switch (write.verb) {
     case 'create':
-      return plannerOf.create(requireKind(write.resource), write);
+      return plannerOf.create(requireKind(core, write.resource), write);
     case 'update':
       return plannerOf.update(
-        requireKind(write.resource),
+        requireKind(core, write.resource),
         { ...placeOf(write.object), subresource: write.subresource },
         write.object,
       );
     case 'delete':
-      return plannerOf.delete(requireKind(write.resource), write, write.options ?? {});
+      return plannerOf.delete(requireKind(core, write.resource), write, write.options ?? {});
     case 'bind':
-      return plannerOf.bind({ ...write, kind: requireKind({ group: '', version: 'v1', resource: 'pods' }) });
+      return plannerOf.bind({ ...write, kind: requireKind(core, { group: '', version: 'v1', resource: 'pods' }) });
   }
 }
 

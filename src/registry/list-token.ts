@@ -25,5 +25,7 @@ export function decodeToken(encoded: string): ListToken {
   } catch {
     // Falls through to the one refusal: a token is either ours or it is not.
   }
-  throw badRequest('continue key is not valid: it must be the metadata.continue of an earlier answer to the same list');
+  throw badRequest(
+    'invalid continue token: continue key is not valid: it must be the metadata.continue of an earlier answer to the same list',
+  );
 }

@@ -5,7 +5,7 @@
  * A count is a difference to a counter, both read of one revision: it commutes with the charges of writes
  * that happen meanwhile, so nothing is locked and nothing is lost.
  */
-import { findKind, KINDS, type Kind } from '#src/api/kinds.ts';
+import { findKind, type Kind } from '#src/api/kinds.ts';
 import type { KubeObject } from '#src/api/object.ts';
 import type { ResourceQuota } from '#src/api/objects/policy.ts';
 import { deepEqual } from '#src/api/metadata.ts';
@@ -188,7 +188,7 @@ async function countNamespace(
 ): Promise<Map<string, number> | undefined> {
   const total = new Map<string, number>();
   try {
-    for (const kind of KINDS) {
+    for (const kind of core.kinds.all()) {
       if (isCounted(kind, quota)) await countKind(core, { view, quota, kind, atRevision, total });
     }
     return total;

@@ -19,6 +19,7 @@ export interface RawObject {
 }
 
 export function isStoredForm(kind: Kind): boolean {
+  if (kind.custom !== undefined) return kind.custom.readsStored;
   return kind.storedAs.apiVersion === kind.apiVersion && kind.storedAs.kind === kind.kind;
 }
 

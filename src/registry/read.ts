@@ -10,7 +10,8 @@ import { parseRevision, viewOf, type RegistryCore } from './core.ts';
 import { keyAfter, objectKey, objectRange } from './keys.ts';
 import { decodeToken, encodeToken } from './list-token.ts';
 import { rawOf, type NamedObject, type RawObject } from './raw.ts';
-import { badRequest, expired, invalidListOptions, notFound } from './refusals.ts';
+import { checkListOptions } from './list-options.ts';
+import { badRequest, expired, notFound } from './refusals.ts';
 
 export interface RawList {
   revision: number;
@@ -79,39 +80,13 @@ interface ListPlan {
 }
 
 function planList(options: ListOptions): ListPlan {
-  const match = options.resourceVersionMatch;
+  checkListOptions(options);
+  const match = options.resourceVersionMatch ?? '';
   const given = options.resourceVersion ?? '';
-  if (match !== undefined && match !== '') {
-    if (match !== 'Exact' && match !== 'NotOlderThan') {
-      const message = `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`;
-      throw invalidListOptions('resourceVersionMatch', 'FieldValueNotSupported', message);
-    }
-    if (options.continue !== undefined && options.continue !== '') {
-      throw invalidListOptions(
-        'resourceVersionMatch',
-        'FieldValueForbidden',
-        'Forbidden: resourceVersionMatch is forbidden for continue',
-      );
-    }
-    if (given === '') {
-      throw invalidListOptions(
-        'resourceVersionMatch',
-        'FieldValueForbidden',
-        'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
-      );
-    }
-    if (match === 'Exact' && given === '0') {
-      throw invalidListOptions(
-        'resourceVersionMatch',
-        'FieldValueForbidden',
-        'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
-      );
-    }
-  }
   if (options.continue !== undefined && options.continue !== '') return planContinuation(options.continue, given);
   const freshness = freshnessOf(given);
   // Before resourceVersionMatch existed a limited list at a revision meant exactly that revision.
-  const legacyExact = match === undefined && (options.limit ?? 0) > 0 && freshness.type === 'atLeast';
+  const legacyExact = match === '' && (options.limit ?? 0) > 0 && freshness.type === 'atLeast';
   const exact = freshness.type === 'atLeast' && (match === 'Exact' || legacyExact);
   return { freshness, atRevision: exact ? freshness.revision : undefined, after: undefined };
 }

@@ -19,6 +19,14 @@ export function alreadyExists(resource: ResourceRef, name: string): ApiError {
   });
 }
 
+/** Every name tried for a generateName was taken; the client is told to try again. */
+export function generatedNameTaken(resource: ResourceRef, name: string): ApiError {
+  const message = `${qualified(resource)} "${name}" already exists, the server was not able to generate a unique name for the object`;
+  return new ApiError(409, 'AlreadyExists', message, {
+    details: { name, ...groupOf(resource), kind: resource.resource, retryAfterSeconds: 1 },
+  });
+}
+
 export function conflict(resource: ResourceRef, name: string, why: string, causes?: StatusCause[]): ApiError {
   return new ApiError(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`, {
     details: { name, ...groupOf(resource), kind: resource.resource, ...(causes === undefined ? {} : { causes }) },
@@ -54,8 +62,8 @@ export function methodNotAllowed(message: string): ApiError {
 }
 
 /** 422 about query options, which Kubernetes words as an invalid ListOptions. */
-export function invalidListOptions(field: string, reason: string, message: string): ApiError {
-  return invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [{ reason, message, field }]);
+export function invalidListOptions(causes: StatusCause[]): ApiError {
+  return invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', causes);
 }
 
 export function expired(message: string, listContinue?: string): ApiError {

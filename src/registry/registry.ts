@@ -5,11 +5,14 @@
  * Read next: client.ts (what others call), verbs.ts (what the edge calls), commit.ts (how a write happens),
  * create.ts / update.ts / delete.ts (the plans), read.ts, watch.ts.
  */
+import type { Kind } from '#src/api/kinds.ts';
 import { assert } from '#src/std/assert.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
 import { createQuotaKeeper, type QuotaKeeper } from './quota-keeper.ts';
 import { inProcessClient } from './in-process-client.ts';
+import { servedKinds, type ServedKinds } from './kinds.ts';
+import { objectRange } from './keys.ts';
 import { DecodedCache } from './raw.ts';
 import { parseIpv4Range } from './services.ts';
 import { verbsFor, type Verbs } from './verbs.ts';
@@ -25,9 +28,13 @@ export interface Registry {
   clientFor: ClientFor;
   /** For the HTTP edge: the same verbs on ready bytes. */
   verbsFor(identity: Identity): Verbs;
+  /** Objects of a kind in the local state, for metrics. */
+  countOf(kind: Kind): number;
   readonly config: Required<RegistryConfig>;
   /** For the leader. */
   readonly quotas: QuotaKeeper;
+  /** Fixed kinds and custom resources, by the local state. */
+  readonly kinds: ServedKinds;
 }
 
 export function createRegistry(from: RegistryPorts & { config: RegistryConfig }): Registry {
@@ -50,11 +57,14 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     decoded: new DecodedCache(),
     ...(from.http === undefined ? {} : { http: from.http }),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
+    kinds: servedKinds(from.reader),
   };
   return {
     config,
     quotas: createQuotaKeeper(core),
+    kinds: core.kinds,
     verbsFor: (identity) => verbsFor(core, identity),
+    countOf: (kind) => core.reader.local().range({ ...objectRange(kind, undefined), limit: 1 }).count,
     clientFor: (identity): Client => inProcessClient(core, verbsFor(core, identity)),
   };
 }

@@ -3,7 +3,7 @@
  * validation: Kubernetes' strategies. Pure; what every kind has in common is in create.ts and update.ts.
  */
 import { decodeObject } from '#src/api/decode.ts';
-import { typeOf } from '#src/api/facts/facts.ts';
+import { findType } from '#src/api/facts/facts.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import { deepEqual, formatTime } from '#src/api/metadata.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '#src/api/objects/access.ts';
@@ -49,7 +49,7 @@ function keyOf(kind: Kind): string {
 
 /** Changes the object in place. */
 export function prepareForCreate(kind: Kind, object: NamedObject, request: StrategyRequest): void {
-  if (kind.hasStatus && !OWN_STATUS.has(keyOf(kind))) (object as { status?: unknown }).status = emptyStatus(kind);
+  if (kind.hasStatus && !OWN_STATUS.has(keyOf(kind))) resetStatus(kind, object as NamedObject & { status?: unknown });
   const create = STRATEGIES[keyOf(kind)]?.create as
     | ((object: NamedObject, request: StrategyRequest) => void)
     | undefined;
@@ -70,12 +70,18 @@ export function prepareForUpdate(
 }
 
 /** Whatever was sent: with the fields that Go always writes, and the phase a volume begins with. */
-function emptyStatus(kind: Kind): Record<string, unknown> {
-  const type = typeOf(kind.typeName).byName.get('status')?.type ?? '';
-  const status = decodeObject({}, type, { fieldValidation: 'Ignore' }).object;
+function resetStatus(kind: Kind, object: { status?: unknown }): void {
+  const type = findType(kind.typeName)?.byName.get('status')?.type;
+  // The table knows nothing of custom resources: theirs is only dropped.
+  if (type === undefined) {
+    delete object.status;
+    return;
+  }
+  const status = { ...decodeObject({}, type, { fieldValidation: 'Ignore' }).object };
   const isVolume = kind.group === '' && kind.resource.startsWith('persistentvolume');
-  if (isVolume) return { ...status, phase: 'Pending' };
-  return kind.resource === 'ingresses' ? { ...status, loadBalancer: {} } : { ...status };
+  if (isVolume) status['phase'] = 'Pending';
+  if (kind.resource === 'ingresses') status['loadBalancer'] = {};
+  object.status = status;
 }
 
 const JOB_NAME = 'batch.kubernetes.io/job-name';

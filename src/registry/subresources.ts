@@ -19,8 +19,9 @@ interface Scalable {
   status?: { replicas?: number };
 }
 
-/** autoscaling/v1 Scale of a Deployment, ReplicaSet, StatefulSet or ReplicationController. */
-export function scaleOf(object: NamedObject): Scale {
+/** autoscaling/v1 Scale of a Deployment, ReplicaSet, StatefulSet or ReplicationController, or of a custom resource. */
+export function scaleOf(object: NamedObject, kind?: Kind): Scale {
+  if (kind?.custom?.scale !== undefined) return customScaleOf(object, kind.custom.scale);
   const scalable = object as NamedObject & Scalable;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const selector = selectorText(scalable.spec?.selector);
@@ -32,6 +33,39 @@ export function scaleOf(object: NamedObject): Scale {
     spec: scalable.spec?.replicas === undefined ? {} : { replicas: scalable.spec.replicas },
     status: { replicas: scalable.status?.replicas ?? 0, ...(selector === '' ? {} : { selector }) },
   };
+}
+
+type CustomScale = NonNullable<NonNullable<Kind['custom']>['scale']>;
+
+function customScaleOf(object: NamedObject, paths: CustomScale): Scale {
+  const replicas = memberAt(object, paths.specReplicas);
+  const current = memberAt(object, paths.statusReplicas);
+  const selector = paths.labelSelector === undefined ? undefined : memberAt(object, paths.labelSelector);
+  const scale = scaleOf({ ...object, spec: undefined, status: undefined } as unknown as NamedObject);
+  return {
+    ...scale,
+    spec: typeof replicas === 'number' ? { replicas } : {},
+    status: {
+      replicas: typeof current === 'number' ? current : 0,
+      ...(typeof selector === 'string' && selector !== '' ? { selector } : {}),
+    },
+  };
+}
+
+function memberAt(value: unknown, path: readonly string[]): unknown {
+  let found = value;
+  for (const name of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name)) return undefined;
+    found = (found as Record<string, unknown>)[name];
+  }
+  return found;
+}
+
+/** A copy with another value at the path; what is missing on the way is made. */
+function withMember(value: unknown, [name, ...rest]: readonly string[], member: unknown): unknown {
+  if (name === undefined) return member;
+  const record = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+  return { ...record, [name]: withMember((record as Record<string, unknown>)[name], rest, member) };
 }
 
 function selectorText(selector: LabelSelector | Record<string, string> | undefined): string {
@@ -66,6 +100,10 @@ export function withScale(kind: Kind, object: NamedObject, wanted: KubeObject): 
   if (scale.metadata?.resourceVersion === undefined) delete metadata.resourceVersion;
   else metadata.resourceVersion = scale.metadata.resourceVersion;
   if (scale.metadata?.uid !== undefined) metadata.uid = scale.metadata.uid;
+  const paths = kind.custom?.scale;
+  if (paths !== undefined) {
+    return { ...(withMember(object, paths.specReplicas, replicas) as NamedObject), metadata };
+  }
   return { ...object, metadata, spec: { ...scalable.spec, replicas } } as NamedObject;
 }
 

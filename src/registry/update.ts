@@ -4,13 +4,15 @@ import { applyDefaults } from '#src/api/defaults.ts';
 import type { Kind } from '#src/api/kinds.ts';
 import { managedAfterUpdate } from '#src/api/managed-fields/managed-fields.ts';
 import { deepCopy, deepEqual } from '#src/api/metadata.ts';
-import type { Namespace } from '#src/api/objects.ts';
+import type { Namespace, Pod, PodSpec } from '#src/api/objects.ts';
 import { invalid, validateUpdate } from '#src/api/validation.ts';
+import { warningsOf } from '#src/api/warnings.ts';
 import type { Operation, Value } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
 import { after, mutate, optionsOf, validate, type AdmissionEffect, type Attributes } from './admission/admission.ts';
 import { requireOwnBoundPod } from './admission/node-restriction.ts';
 import { releaseQuota } from './admission/resource-quota.ts';
+import { judgeDefinition } from './definitions.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
@@ -78,7 +80,10 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
           ? claimAddresses({ core, view, kind }, updated, current)
           : { conditions: [], operations: [] };
       bumpGeneration(kind, updated, current);
-      const causes = validateUpdate(kind, updated, current, request.subresource);
+      const causes = [
+        ...validateUpdate(kind, updated, current, request.subresource),
+        ...judgeDefinition({ core, view, kind }, updated, current),
+      ];
       if (causes.length > 0) throw invalid(kind, name, causes);
       return after(validate(attributes), (effect) => {
         updated.metadata = {
@@ -87,7 +92,9 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
             ? (produced.object.metadata.managedFields ?? [])
             : managedOf(core, request, current, updated),
         };
-        const warnings = [...produced.warnings, ...attributes.warnings];
+        const isChanged = updated.metadata.generation !== current.metadata.generation;
+        const own = isChanged ? warningsOf(kind, updated) : [];
+        const warnings = [...produced.warnings, ...own, ...attributes.warnings];
         return planOf({ request, key, value, current, updated, claims, effect, warnings, view });
       });
     });
@@ -216,6 +223,9 @@ function carryOver(request: UpdateRequest, wanted: NamedObject, current: NamedOb
   const from = wanted as unknown as Record<string, unknown>;
   const into = updated as unknown as Record<string, unknown>;
   for (const field of fields ?? []) into[field] = from[field];
+  // Whatever else of the spec is sent stays as it is, as in Kubernetes.
+  if (subresource === 'ephemeralcontainers')
+    into['spec'] = withEphemeralContainers((current as Pod).spec, (wanted as Pod).spec);
   if (subresource === '' && kind.hasStatus) {
     const status = (current as { status?: unknown }).status;
     if (status === undefined) delete into['status'];
@@ -226,6 +236,12 @@ function carryOver(request: UpdateRequest, wanted: NamedObject, current: NamedOb
   updated.metadata = systemFields(metadata, current);
   if (isNamespaceKind(kind) && subresource === '') keepNamespaceFinalizers(updated, current);
   return updated;
+}
+
+function withEphemeralContainers(current: PodSpec | undefined, wanted: PodSpec | undefined): PodSpec {
+  const { ephemeralContainers: _before, ...spec } = { containers: [], ...current };
+  const after = wanted?.ephemeralContainers ?? [];
+  return { ...spec, ...(after.length === 0 ? {} : { ephemeralContainers: after }) };
 }
 
 function pickOf(
@@ -276,9 +292,16 @@ function keepNamespaceFinalizers(updated: NamedObject, current: NamedObject): vo
 function bumpGeneration(kind: Kind, updated: NamedObject, current: NamedObject): void {
   const before = current as unknown as Record<string, unknown>;
   const after = updated as unknown as Record<string, unknown>;
-  if (kind.generationFields.some((field) => !deepEqual(before[field], after[field]))) {
+  if (generationFieldsOf(kind, before, after).some((field) => !deepEqual(before[field], after[field]))) {
     updated.metadata.generation = (current.metadata.generation ?? 0) + 1;
   }
+}
+
+/** Of a custom resource everything counts but the metadata, and the status where that is a subresource. */
+function generationFieldsOf(kind: Kind, before: object, after: object): readonly string[] {
+  if (kind.custom === undefined) return kind.generationFields;
+  const ignored = new Set(['apiVersion', 'kind', 'metadata', ...(kind.hasStatus ? ['status'] : [])]);
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((field) => !ignored.has(field));
 }
 
 /** Deleted, nobody holds it any more, and no grace is left: the update is the removal. */

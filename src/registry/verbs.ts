@@ -13,14 +13,15 @@ import { planApply } from './apply.ts';
 import { planCreate } from './create.ts';
 import { planDelete } from './delete.ts';
 import { planEviction } from './eviction.ts';
-import { applyPatch, bodyTypeName, type Patch } from './patch.ts';
+import { applyPatch, bodyType, type Patch } from './patch.ts';
 import type { NamedObject, RawObject } from './raw.ts';
-import { readList, readObject, type RawList } from './read.ts';
+import { listConverted, readConverted, watchConverted } from './conversion.ts';
+import type { RawList } from './read.ts';
 import { methodNotAllowed } from './refusals.ts';
 import { answerReview, isReview } from './reviews.ts';
 import { bound, evictionOptions, scaleOf, withScale } from './subresources.ts';
 import { planUpdate, type UpdateRequest } from './update.ts';
-import { openWatch, type RawWatch } from './watch.ts';
+import type { RawWatch } from './watch.ts';
 
 export interface Place {
   namespace?: string | undefined;
@@ -95,21 +96,21 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
     async get(kind, place) {
       requireVerb(kind, 'get');
       require(kind, 'get', place);
-      return await readObject(core, kind, place);
+      return await readConverted(core, kind, place);
     },
     async getScale(kind, place) {
       require(kind, 'get', { ...place, subresource: 'scale' });
-      return scaleOf((await readObject(core, kind, place)).object());
+      return scaleOf((await readConverted(core, kind, place)).object(), kind);
     },
     async list(kind, options) {
       requireVerb(kind, 'list');
       require(kind, 'list', { namespace: options.namespace });
-      return await readList(core, kind, options);
+      return await listConverted(core, kind, options);
     },
     async watch(kind, options) {
       requireVerb(kind, 'watch');
       require(kind, 'watch', { namespace: options.namespace });
-      return await openWatch(core, kind, options);
+      return await watchConverted(core, kind, options);
     },
     async create(kind, what, options) {
       if (!isReview(kind)) return await commit(core, plannerOf.create(kind, what, options), options);
@@ -130,12 +131,12 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
     },
     update: async (kind, place, object, options) => {
       const answer = await commit(core, plannerOf.update(kind, place, object, options), options);
-      return shown(place, answer);
+      return shown(kind, place, answer);
     },
     patch: async (kind, place, patch, options) => {
       require(kind, 'patch', place);
       const answer = await commit(core, planPatch(core, identity, { kind, place, patch, options }), options);
-      return shown(place, answer);
+      return shown(kind, place, answer);
     },
     delete: async (kind, place, options) => await commit(core, plannerOf.delete(kind, place, options), options),
     deleteCollection: async (kind, selection, options) => {
@@ -156,8 +157,8 @@ function requireVerb(kind: Kind, verb: Verb): void {
 }
 
 /** What the client sees of a written scale is the Scale. */
-function shown(place: Place, answer: WriteAnswer): WriteAnswer {
-  return place.subresource === 'scale' ? { ...answer, object: scaleOf(answer.object) } : answer;
+function shown(kind: Kind, place: Place, answer: WriteAnswer): WriteAnswer {
+  return place.subresource === 'scale' ? { ...answer, object: scaleOf(answer.object, kind) } : answer;
 }
 
 function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['require']): PlannerMakers {
@@ -254,10 +255,10 @@ function planPatch(
     dryRun,
   };
   if (patch.type === 'apply') return planApply(core, base, { patch, force: options.force === true });
-  const typeName = bodyTypeName(kind, subresource);
+  const type = bodyType(kind, subresource);
   const produce: UpdateRequest['produce'] = (current) => {
-    if (subresource !== 'scale') return applyPatch(typeName, current, patch);
-    const patched = applyPatch(typeName, scaleOf(current), patch);
+    if (subresource !== 'scale') return applyPatch(type, current, patch);
+    const patched = applyPatch(type, scaleOf(current, kind), patch);
     return { object: withScale(kind, current, patched.object), warnings: patched.warnings };
   };
   return planUpdate(core, { ...base, produce });
@@ -268,7 +269,7 @@ async function deleteCollection(
   what: { kind: Kind; selection: ListOptions; identity: Identity; options: DeleteOptions },
 ): Promise<NamedObject[]> {
   const { kind, identity, options } = what;
-  const found = await readList(core, kind, what.selection);
+  const found = await listConverted(core, kind, what.selection);
   const objects = found.items.map((item) => item.object());
   const deleted: NamedObject[] = [];
   for (let at = 0; at < objects.length; at += DELETE_LOT_OBJECTS) {

@@ -12,7 +12,8 @@ import type { WatchOptions } from './client.ts';
 import { viewOf, type RegistryCore } from './core.ts';
 import { rawOf, type NamedObject, type RawObject } from './raw.ts';
 import { freshnessOf, selectedRange, selectionOf, type Selection } from './read.ts';
-import { expired, invalidListOptions, tooOldRevision } from './refusals.ts';
+import { checkWatchOptions } from './list-options.ts';
+import { expired, tooOldRevision } from './refusals.ts';
 
 export type RawWatchEvent =
   | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: RawObject }
@@ -26,6 +27,8 @@ export interface RawWatch {
 
 /** Kubernetes sends a bookmark about once a minute. */
 export const BOOKMARK_INTERVAL_MS = 60_000;
+/** A last bookmark comes this long before the timeout, so that the next watch starts where this one ended. */
+export const LAST_BOOKMARK_MS = 2_000;
 /** A reader that lets this much wait is cut; it resumes from its last revision. */
 export const WATCH_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 /** Initial objects are given in lots, so that selecting among many does not hold the loop. */
@@ -42,8 +45,8 @@ interface WatchStart {
 }
 
 export async function openWatch(core: RegistryCore, kind: Kind, options: WatchOptions): Promise<RawWatch> {
+  checkWatchOptions(options);
   const selection = selectionOf(kind, options);
-  checkInitialEvents(options);
   const given = options.resourceVersion ?? '';
   const freshness = freshnessOf(given);
   const view = await viewOf(core, freshness);
@@ -55,26 +58,6 @@ export async function openWatch(core: RegistryCore, kind: Kind, options: WatchOp
     : initialOf(view, kind, range, options);
   const watch = watchStore(view, range, start.revision);
   return new PulledWatch({ core, kind, selection, start, watch, options });
-}
-
-function checkInitialEvents(options: WatchOptions): void {
-  if (options.sendInitialEvents === undefined) {
-    if (options.resourceVersionMatch !== undefined && options.resourceVersionMatch !== '') {
-      throw invalidListOptions(
-        'resourceVersionMatch',
-        'FieldValueForbidden',
-        'Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
-      );
-    }
-    return;
-  }
-  if (options.resourceVersionMatch !== 'NotOlderThan') {
-    throw invalidListOptions(
-      'resourceVersionMatch',
-      'FieldValueForbidden',
-      'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
-    );
-  }
 }
 
 function initialOf(
@@ -152,6 +135,8 @@ class PulledWatch implements RawWatch {
   readonly #watch: StoreWatch;
   readonly #bookmarks: boolean;
   readonly #timers: { bookmark: Timer | undefined; timeout: Timer | undefined };
+  readonly #deadlineMs: number;
+  #lastBookmarkArmed = false;
   #given = 0;
   #endBookmarkDue: boolean;
   #reading = false;
@@ -183,6 +168,8 @@ class PulledWatch implements RawWatch {
     this.#endBookmarkDue = from.start.endsWithBookmark;
     this.#processed = from.start.revision;
     const seconds = from.options.timeoutSeconds;
+    this.#deadlineMs =
+      seconds === undefined ? Number.POSITIVE_INFINITY : from.core.clock.monotonicMs() + seconds * 1000;
     this.#timers = {
       bookmark: undefined,
       timeout:
@@ -267,8 +254,11 @@ class PulledWatch implements RawWatch {
   }
 
   #armBookmark(): void {
-    if (!this.#bookmarks) return;
-    this.#timers.bookmark = this.#core.clock.after(BOOKMARK_INTERVAL_MS, () => {
+    if (!this.#bookmarks || this.#lastBookmarkArmed) return;
+    const leftMs = this.#deadlineMs - this.#core.clock.monotonicMs() - LAST_BOOKMARK_MS;
+    this.#lastBookmarkArmed = leftMs <= BOOKMARK_INTERVAL_MS;
+    if (leftMs <= 0) return;
+    this.#timers.bookmark = this.#core.clock.after(Math.min(leftMs, BOOKMARK_INTERVAL_MS), () => {
       this.#bookmarkDue = this.#watch.progress();
       this.#notify();
     });

@@ -174,7 +174,7 @@ export function createSimRuntime(host: SimRuntimeHost, options: { clock: Clock; 
     const { exitCode, output = '' } = programOf(host, container).exec?.(command) ?? { exitCode: 0 };
     return {
       output: outputOf(output),
-      write: () => undefined,
+      write: () => Promise.resolve(),
       closeStdin: () => undefined,
       resize: () => undefined,
       cancel: () => undefined,

@@ -6,6 +6,7 @@
  *   new log in <directory>/repaired → note {stage: 'built'} → old files to damaged/ → new files up → {stage: 'refilling'}
  */
 import type { Disk } from '#src/ports/disk.ts';
+import { crc32c } from '#src/std/crc32c.ts';
 import { Fault } from '#src/std/fault.ts';
 import type { Place } from './recovery.ts';
 import { salvageLog, type Salvage } from './salvage.ts';
@@ -41,15 +42,18 @@ export async function readRepairNote({
 }
 
 function parseNote(path: string, bytes: Uint8Array): RepairNote {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as RepairNote;
-  } catch {
-    throw new Fault(
-      'WAL_CORRUPT',
-      `${path} is damaged, and nobody knows how far this node had acknowledged; remove the node from the cluster, and let it join again under a new name`,
-      'never',
-    );
-  }
+  const [text = '', checksum] = new TextDecoder().decode(bytes).split('\n');
+  // A digit that is another would still be JSON, and this node would vote before it has what it had acknowledged.
+  if (checksum === checksumOf(text)) return JSON.parse(text) as RepairNote;
+  throw new Fault(
+    'WAL_CORRUPT',
+    `${path} is damaged, and nobody knows how far this node had acknowledged; remove the node from the cluster, and let it join again under a new name`,
+    'never',
+  );
+}
+
+function checksumOf(text: string): string {
+  return crc32c(new TextEncoder().encode(text)).toString(16).padStart(8, '0');
 }
 
 /** The leader has refilled this node: it is whole again. The damaged files go too. */
@@ -130,7 +134,8 @@ async function fill({ disk, directory }: Place, { hardState, snapshot, entries }
 
 async function writeNote({ disk, directory }: Place, note: RepairNote): Promise<void> {
   const path = `${directory}/${NOTE}`;
-  await writeWhole(disk, `${path}.new`, new TextEncoder().encode(JSON.stringify(note)));
+  const text = JSON.stringify(note);
+  await writeWhole(disk, `${path}.new`, new TextEncoder().encode(`${text}\n${checksumOf(text)}\n`));
   await disk.rename(`${path}.new`, path);
   await disk.syncDirectory(directory);
 }

@@ -89,6 +89,7 @@ export class Segments {
       if (name.startsWith('segment-') && !known.has(name)) await this.#place.disk.remove(this.#path(name));
     }
     this.#slot = await this.#place.disk.open(this.#path(slotFile), { create: true });
+    await this.#roomForNotes(this.#slot);
     if (this.#list.length > 0) {
       this.#file = await this.#place.disk.open(this.#path(segmentName(this.active.id)));
       // After kill -9 the kernel may hold what we have just read and believe; make it durable before it is used.
@@ -120,6 +121,13 @@ export class Segments {
     await this.#file?.close();
     this.#file = file;
     this.#list.push({ id: segmentId, maxIndex: 0, bytes: Math.max(bytes, this.#segmentBytes) });
+  }
+
+  /** Notes go on when the disk is full: their two sectors are there from the beginning. */
+  async #roomForNotes(slot: DiskFile): Promise<void> {
+    const size = await slot.size();
+    if (size >= 2 * sectorBytes) return;
+    await this.#whenThereIsSpace(() => slot.write(size, [new Uint8Array(2 * sectorBytes - size)]));
   }
 
   /** Note that everything up to this batch is on the disk. Not synced itself: it only has to come after. */

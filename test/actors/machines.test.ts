@@ -5,7 +5,12 @@
 import test from 'ava';
 import { transition, type AnyMachineSnapshot, type AnyStateMachine } from 'xstate';
 import { deploymentLifecycle, type DeploymentFacts } from '#actors/deployment/deployment.ts';
-import { namespaceLifecycle, type NamespaceFacts } from '#actors/namespace/namespace.ts';
+import {
+  namespaceConditions,
+  namespaceLifecycle,
+  namespaceState,
+  type NamespaceFacts,
+} from '#actors/namespace/namespace.ts';
 import { nodeLifecycle, type NodeFacts } from '#actors/node/node.ts';
 import { FRESH, type LifecycleEvent, type ObservedFacts } from '#actors/observation.ts';
 import type { Lifecycle } from '#actors/lifecycle.ts';
@@ -90,7 +95,7 @@ const node: Record<string, NodeFacts> = {
 };
 
 const ns = { observation, deleting: true, held: true, sweep: undefined, conditions: undefined };
-const sweep = { remaining: { pods: 1 }, finalizers: {}, ageMs: 10 };
+const sweep = { remaining: { pods: 1 }, finalizers: {}, failures: [], undiscovered: [], ageMs: 10 };
 const namespace: Record<string, NamespaceFacts> = {
   active: { ...ns, deleting: false },
   emptying: ns,
@@ -206,4 +211,31 @@ test('a step is a value: a thousand of them leave nothing behind in the machine'
     state = replicaSetLifecycle.stepper.step(state, { type: 'OBSERVED', facts: seen }).state;
   }
   t.deepEqual(state, { value: 'scalingUp', context: {} });
+});
+
+test('a namespace whose content could not all be deleted or seen is not let go, and its conditions say why', (t) => {
+  const failing = { ...sweep, remaining: {}, failures: ['no'] };
+  t.is(namespaceState({ ...ns, sweep: failing }), 'waiting');
+  t.is(
+    namespaceState({ ...ns, sweep: { ...sweep, remaining: {}, undiscovered: ['metrics.k8s.io/v1beta1'] } }),
+    'waiting',
+  );
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x' } } as const;
+  const conditions = namespaceConditions(namespace, { ...failing, undiscovered: ['a/v1'] }, 0) ?? [];
+  t.like(
+    conditions.find(({ type }) => type === 'NamespaceDeletionContentFailure'),
+    {
+      status: 'True',
+      reason: 'ContentDeletionFailed',
+      message: 'Failed to delete all resource types, 1 remaining: no',
+    },
+  );
+  t.like(
+    conditions.find(({ type }) => type === 'NamespaceDeletionDiscoveryFailure'),
+    {
+      status: 'True',
+      reason: 'DiscoveryFailed',
+      message: 'Discovery failed for some groups, 1 failing: a/v1',
+    },
+  );
 });

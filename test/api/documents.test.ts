@@ -100,6 +100,7 @@ test('discovery: aggregated in both versions, and the plain documents', (t) => {
       'rbac.authorization.k8s.io',
       'storage.k8s.io',
       'admissionregistration.k8s.io',
+      'apiextensions.k8s.io',
       'scheduling.k8s.io',
       'coordination.k8s.io',
       'node.k8s.io',
@@ -109,7 +110,7 @@ test('discovery: aggregated in both versions, and the plain documents', (t) => {
     ],
   );
   t.like(apiVersions('10.0.0.1:6443'), { kind: 'APIVersions', versions: ['v1'] });
-  t.is((apiGroupList()['groups'] as unknown[]).length, 18);
+  t.is((apiGroupList()['groups'] as unknown[]).length, 19);
   t.like(apiGroup('apps'), { name: 'apps', preferredVersion: { groupVersion: 'apps/v1', version: 'v1' } });
   t.is(apiGroup('nope'), undefined);
   const resources = (apiResourceList('apps', 'v1') as { resources: Json[] }).resources;

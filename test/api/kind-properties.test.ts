@@ -9,6 +9,7 @@ import type { KubeObject } from '#src/api/object.ts';
 import { decodeProtobuf } from '#src/api/protobuf.ts';
 import { tableOf } from '#src/api/table.ts';
 import { validateCreate, validateUpdate } from '#src/api/validation.ts';
+import { warningsOf } from '#src/api/warnings.ts';
 import { parseStrictJson } from '#src/std/strict-json.ts';
 import { kindNamed, type Json } from '#test/support/api-object.ts';
 import { arbitraryObject } from './arbitrary-object.ts';
@@ -34,7 +35,7 @@ for (const kind of KINDS) {
         // And what is stored is what is shown.
         t.deepEqual(convertToStored(kind, convertTo(kind, object)), convertToStored(kind, object));
       }),
-      { numRuns: 40 },
+      { numRuns: 100 },
     );
   });
 
@@ -48,6 +49,7 @@ for (const kind of KINDS) {
         applyDefaults(kind, object);
         t.deepEqual(plain(object), once);
         t.true(Array.isArray(validateCreate(kind, object)));
+        t.true(Array.isArray(warningsOf(kind, object)));
         for (const subresource of ['', ...kind.subresources.map((known) => known.name)]) {
           t.true(Array.isArray(validateUpdate(kind, object, other, subresource)));
         }
@@ -55,7 +57,7 @@ for (const kind of KINDS) {
         t.is(rows[0]?.cells.length, kind.columns.length);
         t.false(rows[0]?.cells.includes(undefined as never));
       }),
-      { numRuns: 40 },
+      { numRuns: 100 },
     );
   });
 }

@@ -87,7 +87,8 @@ for (const kind of KINDS.filter((one) => one.verbs.includes('create'))) {
           headers: { 'content-type': 'application/merge-patch+json' },
         },
         ...kind.subresources.flatMap(({ name, verbs }): FakeRequest[] =>
-          verbs.includes('update') ? [{ method: 'PUT', url: `${url}/x/${name}`, ...sent }] : [],
+          // A proxy's answers are those of what is behind it.
+          verbs.includes('update') && name !== 'proxy' ? [{ method: 'PUT', url: `${url}/x/${name}`, ...sent }] : [],
         ),
         { url, headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } },
       ];

@@ -111,6 +111,10 @@ const steps: [string, RegExp, string?][] = [
   ],
   ['get pc', /system-node-critical +2000001000 +false/],
   ['get prioritylevelconfigurations', /leader-election +Limited +10 +16 +4 +50/],
+  [
+    'create deployment web.site -n tour --image=nginx',
+    /Warning: metadata\.name: this is used in Pod names and hostnames/,
+  ],
   ['create deployment web -n tour --image=nginx', /created/],
   ['autoscale deployment web -n tour --min=1 --max=5 --cpu-percent=70', /autoscaled/],
   ['get hpa web -n tour', /web +Deployment\/web +cpu: <unknown>\/70% +1 +5 +0/],

@@ -59,6 +59,74 @@ spec:
       containers: [{name: main, image: nginx, ports: [{containerPort: 80}]}]
 `;
 
+/** A definition and an object of it, as a user meets them. */
+function customResourceSteps(): [string, RegExp, string?][] {
+  const definition = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crontabs.stable.example.com}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {plural: crontabs, singular: crontab, kind: CronTab, shortNames: [ct]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}, scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}}
+    additionalPrinterColumns:
+    - {name: Spec, type: string, jsonPath: .spec.cronSpec}
+    - {name: Replicas, type: integer, jsonPath: .spec.replicas}
+    - {name: Age, type: date, jsonPath: .metadata.creationTimestamp}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            required: [cronSpec]
+            properties:
+              cronSpec: {type: string, description: When it runs.}
+              replicas: {type: integer, minimum: 1, default: 1}
+            x-kubernetes-validations:
+            - {rule: self.replicas < 10, message: fewer than ten}
+          status: {type: object, properties: {replicas: {type: integer}}}
+`;
+  const object = `
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: {name: mine, namespace: tour}
+spec: {cronSpec: "* * * * */5"}
+`;
+  return [
+    [
+      'apply -f -',
+      /customresourcedefinition\.apiextensions\.k8s\.io\/crontabs\.stable\.example\.com created/,
+      definition,
+    ],
+    ['wait crd crontabs.stable.example.com --for=condition=Established --timeout=5s', /condition met/],
+    ['apply -f -', /unchanged/, definition],
+    ['get crd', /NAME +CREATED AT\s+crontabs\.stable\.example\.com +20/],
+    ['api-resources', /crontabs +ct +stable\.example\.com\/v1 +true +CronTab/],
+    ['apply -f -', /crontab\.stable\.example\.com\/mine created/, object],
+    ['apply -f -', /crontab\.stable\.example\.com\/mine unchanged/, object],
+    ['apply -f -', /unknown field "spec\.bogus"/, object.replace('spec: {', 'spec: {bogus: 1, ')],
+    ['get ct -n tour', /NAME +SPEC +REPLICAS +AGE\s+mine +\* \* \* \* \*\/5 +1 +\d+s/],
+    ['explain crontab.spec.cronSpec', /FIELD: cronSpec <string>[\s\S]*When it runs\./],
+    ['patch crontab mine -n tour --type=merge -p {"spec":{"replicas":3}}', /patched/],
+    [
+      'patch crontab mine -n tour --type=merge -p {"spec":{"replicas":12}}',
+      /spec: Invalid value: "object": fewer than ten/,
+    ],
+    ['scale crontab mine -n tour --replicas=5', /scaled/],
+    ['get crontab mine -n tour -o jsonpath={.spec.replicas}{.metadata.generation}', /^53$/],
+    ['apply --server-side --force-conflicts -f -', /serverside-applied/, object],
+    ['label crontab mine -n tour a=b', /labeled/],
+    ['describe crontab mine -n tour', /Cron Spec: +\* \* \* \* \*\/5/],
+    ['delete crontab mine -n tour', /crontab\.stable\.example\.com "mine" deleted/],
+  ];
+}
+
 const steps: [string, RegExp, string?][] = [
   ['version', /Server Version: v1\.36\.0\+kontiki/],
   ['api-resources', /deployments +deploy +apps\/v1 +true +Deployment/],
@@ -91,6 +159,7 @@ const steps: [string, RegExp, string?][] = [
   ['delete deploy web -n tour', /deployment\.apps "web" deleted/],
   ['delete ns default', /is forbidden: this namespace may not be deleted/],
   ['get events -n tour', /No resources found/],
+  ...customResourceSteps(),
 ];
 
 /** exec over WebSocket came with kubectl 1.30; older ones know SPDY only. */

@@ -44,6 +44,10 @@ needs('root and network namespaces', canRun, { serial: true })('@kubernetes/clie
   checks(t, (lab) => [process.execPath, `${SCRIPTS}client-node.ts`, lab.data]),
 );
 
+needs('root and network namespaces', canRun, { serial: true })('@kubernetes/client-node: streams', (t) =>
+  checks(t, (lab) => [process.execPath, `${SCRIPTS}client-node-streams.ts`, lab.data]),
+);
+
 needs('root and network namespaces', canRun, { serial: true })('plain HTTP/1.1 and HTTP/2', (t) =>
   checks(t, () => [process.execPath, `${SCRIPTS}plain.ts`]),
 );

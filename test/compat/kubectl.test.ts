@@ -12,8 +12,8 @@ import { needs } from '#test/support/needs.ts';
 import { judge, parseTranscript, type Step } from './cli-transcript.ts';
 
 const DIRECTORY = fileURLToPath(new URL('transcripts/', import.meta.url));
-/** Until 1.28 kubectl lives on OpenAPI v2. */
-const OLDEST_WITH_V3 = 29;
+/** 1.27 and 1.28 live on OpenAPI v2. */
+const OLDEST = 27;
 const RELEASE_UNKNOWN = 32;
 
 /** The one on PATH alone, or its versioned siblings when there are any. */
@@ -22,7 +22,7 @@ function kubectls(): { path: string; minor: number }[] {
   const directory = dirname(realpathSync(kubectlPath));
   const siblings = readdirSync(directory)
     .map((name) => ({ path: join(directory, name), minor: Number(/^kubectl\.1\.(\d+)$/.exec(name)?.[1] ?? 0) }))
-    .filter(({ minor }) => minor >= OLDEST_WITH_V3)
+    .filter(({ minor }) => minor >= OLDEST)
     .toSorted((a, b) => a.minor - b.minor);
   return siblings.length > 0 ? siblings : [{ path: kubectlPath, minor: RELEASE_UNKNOWN }];
 }

@@ -125,6 +125,50 @@ test('an object with a living and a dead owner keeps the living one; cycles do n
   t.deepEqual(new Set(left), new Set(['both', 'one']));
 });
 
+test('an owner in another namespace is no owner: the dependent goes, and an event says why', async (t) => {
+  const plane = await running();
+  await plane.run(plane.admin.create(NAMESPACES, namespaceOf('shop')));
+  const owner = await plane.run(plane.admin.create(CONFIG_MAPS, configMap('owner', [])));
+  const stray = configMap('stray', [owner]);
+  stray.metadata.namespace = 'shop';
+  await plane.run(plane.admin.create(CONFIG_MAPS, stray));
+  const member = {
+    ...namespaceOf('member'),
+    metadata: { name: 'member', ownerReferences: stray.metadata.ownerReferences },
+  };
+  await plane.run(plane.admin.create(NAMESPACES, member as Namespace));
+  await plane.pass(5_000);
+  await t.throwsAsync(plane.run(plane.admin.get(CONFIG_MAPS, 'stray', { namespace: 'shop' })), {
+    message: /not found/,
+  });
+  const { items } = await plane.run(plane.admin.list<Event>(EVENTS, {}));
+  const notes = items.filter(({ reason }) => reason === 'OwnerRefInvalidNamespace');
+  const uid = owner.metadata?.uid ?? '';
+  const said = (namespace: string) =>
+    `ownerRef [v1/ConfigMap, namespace: ${namespace}, name: owner, uid: ${uid}] does not exist in namespace "${namespace}"`;
+  t.true(notes.some(({ message, involvedObject }) => involvedObject.name === 'stray' && message === said('shop')));
+  t.true(notes.some(({ message, involvedObject }) => involvedObject.name === 'member' && message === said('')));
+  const left = await plane.run(plane.admin.get<Namespace>(NAMESPACES, 'member'));
+  t.is(left.status?.phase, 'Active', 'an object of the cluster with such an owner is left alone');
+  await plane.run(plane.admin.get(CONFIG_MAPS, 'owner', { namespace: 'default' }));
+});
+
+test('an owner named with the right uid and another name or kind is no owner', async (t) => {
+  const plane = await running();
+  const owner = await plane.run(plane.admin.create(CONFIG_MAPS, configMap('owner', [])));
+  const renamed = { metadata: { name: 'another', uid: owner.metadata?.uid ?? '' } };
+  await plane.run(plane.admin.create(CONFIG_MAPS, configMap('by-name', [renamed])));
+  await plane.run(plane.admin.create(CONFIG_MAPS, configMap('by-kind', [owner], { kind: 'Secret' })));
+  await plane.run(plane.admin.create(CONFIG_MAPS, configMap('unserved', [owner], { kind: 'Gadget' })));
+  await plane.pass(5_000);
+  const left = (await plane.run(plane.admin.list(CONFIG_MAPS, { namespace: 'default' }))).items;
+  // Of a kind that nobody serves nobody can say that it is gone.
+  t.deepEqual(
+    left.map(({ metadata }) => metadata?.name),
+    ['owner', 'unserved'],
+  );
+});
+
 test('a deleted namespace is emptied and removed; what holds it is named', async (t) => {
   const plane = await running();
   await plane.run(plane.admin.create(NAMESPACES, namespaceOf('shop')));
@@ -154,7 +198,7 @@ test('a deleted namespace is emptied and removed; what holds it is named', async
   t.like(findCondition(shop.status?.conditions, 'NamespaceContentRemaining'), {
     status: 'True',
     reason: 'SomeResourcesRemain',
-    message: 'Some resources are remaining: configmaps has 1 resource instances',
+    message: 'Some resources are remaining: configmaps. has 1 resource instances',
   });
   t.like(findCondition(shop.status?.conditions, 'NamespaceFinalizersRemaining'), {
     message: 'Some content in the namespace has finalizers remaining: example.org/hold in 1 resource instances',

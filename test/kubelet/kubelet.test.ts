@@ -46,6 +46,7 @@ interface Bench extends ApiFixture {
 
 const nobody: Peers = {
   onStream: () => undefined,
+  onRequest: () => undefined,
 } as unknown as Peers; // Streams are tried with the real links.
 
 async function bench(
@@ -278,6 +279,44 @@ test('a sidecar starts before the containers it serves, counts for readiness, an
   t.like(seen.status?.initContainerStatuses?.[0], { ready: true, started: true });
   t.is(condition(seen, 'Ready'), 'True');
   await pass(6000);
+  t.is((await pod()).status?.phase, 'Succeeded');
+});
+
+test('an ephemeral container runs once beside the others and decides nothing', async (t) => {
+  const { admin, run, create, pass, pod, crash, boot } = await bench(t, (host) => {
+    host.programs.set('work', { runMs: 20_000 });
+    host.programs.set('tool', { runMs: 3000, exitCode: 1 });
+  });
+  await create({ restartPolicy: 'Never', containers: [app({ image: 'work' })] });
+  await pass(2000);
+  const ephemeralContainers = [{ name: 'dbg', image: 'tool', targetContainerName: 'c' }];
+  const change = { spec: { ephemeralContainers, activeDeadlineSeconds: 5 } };
+  await run(
+    admin.patch(
+      PODS,
+      'p',
+      { type: 'strategic', body: change },
+      { namespace: 'default', subresource: 'ephemeralcontainers' },
+    ),
+  );
+  await pass(1000);
+  const seen = await pod();
+  t.is(seen.spec?.activeDeadlineSeconds, undefined, 'nothing else changes through this subresource');
+  t.like(seen.status?.ephemeralContainerStatuses?.[0], { name: 'dbg', ready: false, restartCount: 0 });
+  t.truthy(seen.status?.ephemeralContainerStatuses?.[0]?.state?.running);
+  t.is(condition(seen, 'Ready'), 'True');
+  t.is(seen.status?.containerStatuses?.length, 1);
+  await pass(4000);
+  t.like((await pod()).status, {
+    phase: 'Running',
+    ephemeralContainerStatuses: [{ restartCount: 0, state: { terminated: { exitCode: 1 } } }],
+  });
+  // Another life of the node does not run it again.
+  crash();
+  boot();
+  await pass(2000);
+  t.like((await pod()).status?.ephemeralContainerStatuses?.[0], { state: { terminated: { exitCode: 1 } } });
+  await pass(15_000);
   t.is((await pod()).status?.phase, 'Succeeded');
 });
 

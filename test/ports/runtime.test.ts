@@ -72,6 +72,64 @@ onOwnNetns('process: a sandbox is told of once it is inside its own network name
 
 const encoder = new TextEncoder();
 
+onLinux('process: attach hears and is heard; the input ends with that of the first who attached', async (t) => {
+  const { runtime, again } = openProcess(t);
+  const script = 'while read line; do echo "heard $line"; echo "noted $line" >&2; done; echo over; exit 4';
+  const { id } = await run(runtime, { ...shell(script), stdin: true, stdinOnce: true });
+  // Through another life of the node: the socket is the shim's.
+  const session = await again().attach(id, { tty: false, stdin: true });
+  const output = textOf(session.output);
+  await session.write(encoder.encode('one\ntwo\n'));
+  session.closeStdin();
+  t.deepEqual(await output, { stdout: 'heard one\nheard two\nover\n', stderr: 'noted one\nnoted two\n' });
+  t.is((await ended(runtime, id)).exitCode, 4);
+  t.regex((await textOf(await runtime.logs(id, logOptions()))).stdout, /heard two\nover/);
+});
+
+onLinux('process: a container without an input is attached to by its log, from now on', async (t) => {
+  const { runtime } = openProcess(t);
+  const { id } = await run(runtime, shell('echo before; sleep 0.7; echo after; exit 0'));
+  for (;;) if ((await textOf(await runtime.logs(id, logOptions()))).stdout === 'before\n') break;
+  const session = await runtime.attach(id, { tty: false, stdin: true });
+  await session.write(encoder.encode('nobody listens'));
+  t.is((await textOf(session.output)).stdout, 'after\n');
+});
+
+onLinux('process: a terminal for exec and for a container, with its size', async (t) => {
+  const { runtime } = openProcess(t);
+  const { id } = await run(runtime, {
+    ...shell('read line; echo "you said $line on $(tty)"; exit 2'),
+    stdin: true,
+    tty: true,
+  });
+  const exec = await runtime.exec(id, {
+    command: ['sh', '-c', "until stty size | grep -q '40 100'; do sleep 0.1; done; echo 'it'\\''s' $0; exit 6", 'a b'],
+    tty: true,
+    stdin: true,
+  });
+  const said = textOf(exec.output);
+  const growing = setInterval(() => exec.resize(100, 40), 50);
+  t.is((await exec.exited).exitCode, 6);
+  clearInterval(growing);
+  t.deepEqual(await said, { stdout: "it's a b\r\n", stderr: '' });
+  const attached = await runtime.attach(id, { tty: true, stdin: true });
+  const seen = textOf(attached.output);
+  await attached.write(encoder.encode('hello\n'));
+  t.regex((await seen).stdout, /you said hello on \/dev\/pts\/\d+\r\n/);
+  t.is((await ended(runtime, id)).exitCode, 2);
+});
+
+onLinux('process: logs of one of the two outputs', async (t) => {
+  const { runtime } = openProcess(t);
+  const { id } = await run(runtime, shell('echo out; echo err >&2; echo more'));
+  await ended(runtime, id);
+  t.deepEqual(await textOf(await runtime.logs(id, logOptions({ stream: 'stderr' }))), { stdout: '', stderr: 'err\n' });
+  t.deepEqual(await textOf(await runtime.logs(id, logOptions({ stream: 'stdout' }))), {
+    stdout: 'out\nmore\n',
+    stderr: '',
+  });
+});
+
 onDocker("docker: limits are the kernel's: what takes too much memory ends as OOMKilled", async (t) => {
   const { runtime } = openDocker(t);
   const memory = { memoryBytes: 32 * 1024 * 1024, cpuMillis: 500, cpuRequestMillis: 100 };
@@ -127,14 +185,14 @@ onDocker('docker: a terminal: raw output, resize, attach to standard input', asy
   const { runtime } = openDocker(t);
   const { id } = await run(runtime, { ...shell('read line; echo "got $line"; exit 5'), stdin: true });
   const session = await runtime.attach(id, { tty: false, stdin: true });
-  session.write(encoder.encode('hello\n'));
+  await session.write(encoder.encode('hello\n'));
   t.is((await textOf(session.output)).stdout, 'got hello\n');
   t.deepEqual(await session.exited, { exitCode: 5 });
 
   const second = await run(runtime, shell('sleep 300'));
   const terminal = await runtime.exec(second.id, { command: ['/bin/sh'], tty: true, stdin: true });
   terminal.resize(100, 40);
-  terminal.write(
+  await terminal.write(
     encoder.encode("until stty size 2>/dev/null | grep -q '40 100'; do sleep 0.1; done; stty size; exit 6\n"),
   );
   t.regex((await textOf(terminal.output)).stdout, /40 100/);

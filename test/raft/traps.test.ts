@@ -715,6 +715,21 @@ test('A3.24: a transfer that does not happen ends after an election timeout', (t
   t.true(one.raft.propose([new Uint8Array(1)]).accepted);
 });
 
+test('A3.24: the end of a joint change waits for a transfer: an heir that was told to stand has every entry', (t) => {
+  const one = leader({ learners: ['n4', 'n5'] });
+  t.is(change(one, { type: 'setVoters', voters: ['n1', 'n2', 'n4', 'n5'] }), 'accepted');
+  const joint = one.raft.log.lastIndex;
+  one.deliver('n2', one.accept(joint));
+  const sent = one.do((raft) => t.true(raft.transferLeadership('n2')));
+  t.is(only(sent, 'timeoutNow').length, 1);
+  one.deliver('n4', one.accept(joint));
+  t.is(one.raft.commitIndex, joint);
+  t.is(one.raft.log.lastIndex, joint, 'nothing that the heir lacks');
+  one.tick(10);
+  t.is(one.raft.log.lastIndex, joint + 1, 'the heir did not come: the change goes on');
+  t.deepEqual(one.raft.configuration.votersOutgoing, []);
+});
+
 test('A3.24: only another voter is an heir', (t) => {
   const one = leader({ learners: ['n4'] });
   for (const id of ['n1', 'n4', 'n9']) t.false(one.raft.transferLeadership(id), id);

@@ -25,7 +25,8 @@ interface Setup {
 
 async function cluster({ spec, ready, replicas = ready.length, owned = true }: Setup) {
   const f = await apiFixture();
-  const { admin, run } = f;
+  const { admin } = f;
+  const run: typeof f.run = (promise) => f.run(promise);
   const replicaSet = { metadata: { name: 'web', namespace }, spec: { replicas, selector, template } } as KubeObject;
   const owner = await run(admin.create(REPLICA_SETS, replicaSet));
   const reference = {

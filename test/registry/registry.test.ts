@@ -418,6 +418,7 @@ test('watch: initial objects, selector transitions, bookmarks, timeout, 410', as
   t.is(shape(leaving), 'DELETED b');
   t.is(leaving?.type === 'DELETED' ? leaving.object.metadata?.resourceVersion : '', left.metadata?.resourceVersion);
   t.is(shape(await f.run(watch.next())), 'BOOKMARK');
+  t.is(shape(await f.run(watch.next())), 'BOOKMARK', 'the last one, shortly before the timeout');
   t.is(shape(await f.run(watch.next())), 'end');
 
   const list = await f.run(

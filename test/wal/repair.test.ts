@@ -145,3 +145,16 @@ test('a snapshot that does not read any more: the log begins empty, for the lead
   t.is(recovered.snapshot, undefined);
   t.is(recovered.repairTo, 12);
 });
+
+test('a flipped bit anywhere in the note of a repair stops the start: nobody else knows how far this node acknowledged', async (t) => {
+  for (let bit = 0; bit < 8 * 60; bit += 7) {
+    const lab = createLab();
+    await written(lab, { last: 8 });
+    lab.disk.flipBit(SEGMENT, 5 * 512 + 100);
+    lab.crash('process');
+    await lab.open(REPAIR);
+    lab.disk.flipBit('wal/repair.json', bit >> 3, bit & 7);
+    lab.crash('process');
+    await t.throwsAsync(lab.open(REPAIR), { code: 'WAL_CORRUPT', message: /repair\.json is damaged/ }, `bit ${bit}`);
+  }
+});

@@ -7,6 +7,7 @@ import { defaultPodSpec } from '../pod-defaults.ts';
 
 /** Kubernetes' own: without a limit of its own when there is one per index. */
 const BACKOFF_LIMIT_NONE = 2_147_483_647;
+const METRICS_ANNOTATION = 'autoscaling.alpha.kubernetes.io/metrics';
 
 function defaultTemplate(template: PodTemplate['template']): void {
   if (template?.spec !== undefined) defaultPodSpec(template.spec, 'template');
@@ -104,7 +105,11 @@ export function defaultCronJob(object: CronJob): void {
 }
 
 export function defaultAutoscalerV1(object: AutoscalerV1): void {
-  if (object.spec !== undefined) object.spec.minReplicas ??= 1;
+  const spec = object.spec;
+  if (spec === undefined) return;
+  spec.minReplicas ??= 1;
+  // v2's default, which is v1's only where no other metrics travel in the annotations.
+  if (object.metadata?.annotations?.[METRICS_ANNOTATION] === undefined) spec.targetCPUUtilizationPercentage ??= 80;
 }
 
 export function defaultAutoscalerV2(object: HorizontalPodAutoscaler): void {

@@ -1,4 +1,5 @@
-/** Types of io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1. The notation is in facts.ts. */
+/** Types of io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1. The notation is in facts.ts.
+    Values of any shape (JSON, a schema or a boolean) are RawExtension here; src/custom judges them. */
 export const apiextensionsV1 = `
 CustomResourceDefinitionSpec group:string#1 names:CustomResourceDefinitionNames#3 scope:string#4|Cluster|Namespaced
   versions:[]CustomResourceDefinitionVersion#7@atomic conversion:CustomResourceConversion#9?
@@ -30,23 +31,19 @@ ConversionReview +meta-v1.TypeMeta#0 request:ConversionRequest#1? response:Conve
 ConversionRequest uid:string#1 desiredAPIVersion:string#2 objects:[]RawExtension#3@atomic
 ConversionResponse uid:string#1 convertedObjects:[]RawExtension#2@atomic result:meta-v1.Status#3
 JSONSchemaProps id:string#1? $schema:string#2? $ref:string#3?* description:string#4? type:string#5? format:string#6?
-  title:string#7? default:JSON#8? maximum:double#9?* exclusiveMaximum:boolean#10? minimum:double#11?*
+  title:string#7? default:RawExtension#8?* maximum:double#9?* exclusiveMaximum:boolean#10? minimum:double#11?*
   exclusiveMinimum:boolean#12? maxLength:int64#13?* minLength:int64#14?* pattern:string#15? maxItems:int64#16?*
-  minItems:int64#17?* uniqueItems:boolean#18? multipleOf:double#19?* enum:[]JSON#20?@atomic maxProperties:int64#21?*
-  minProperties:int64#22?* required:[]string#23?@atomic items:JSONSchemaPropsOrArray#24?
+  minItems:int64#17?* uniqueItems:boolean#18? multipleOf:double#19?* enum:[]RawExtension#20?@atomic maxProperties:int64#21?*
+  minProperties:int64#22?* required:[]string#23?@atomic items:JSONSchemaProps#24?
   allOf:[]JSONSchemaProps#25?@atomic oneOf:[]JSONSchemaProps#26?@atomic anyOf:[]JSONSchemaProps#27?@atomic
-  not:JSONSchemaProps#28? properties:{}JSONSchemaProps#29? additionalProperties:JSONSchemaPropsOrBool#30?
-  patternProperties:{}JSONSchemaProps#31? dependencies:{}JSONSchemaPropsOrStringArray#32?
-  additionalItems:JSONSchemaPropsOrBool#33? definitions:{}JSONSchemaProps#34? externalDocs:ExternalDocumentation#35?
-  example:JSON#36? nullable:boolean#37? x-kubernetes-preserve-unknown-fields:boolean#38?*
+  not:JSONSchemaProps#28? properties:{}JSONSchemaProps#29? additionalProperties:RawExtension#30?*
+  patternProperties:{}JSONSchemaProps#31? dependencies:{}RawExtension#32?
+  additionalItems:RawExtension#33?* definitions:{}JSONSchemaProps#34? externalDocs:ExternalDocumentation#35?
+  example:RawExtension#36?* nullable:boolean#37? x-kubernetes-preserve-unknown-fields:boolean#38?*
   x-kubernetes-embedded-resource:boolean#39? x-kubernetes-int-or-string:boolean#40?
   x-kubernetes-list-map-keys:[]string#41?@atomic x-kubernetes-list-type:string#42?* x-kubernetes-map-type:string#43?*
   x-kubernetes-validations:[]ValidationRule#44?@map(rule)^merge:rule
 ValidationRule rule:string#1 message:string#2? messageExpression:string#3? reason:string#4?* fieldPath:string#5?
   optionalOldSelf:boolean#6?*
-JSON
-JSONSchemaPropsOrArray
-JSONSchemaPropsOrBool
-JSONSchemaPropsOrStringArray
 ExternalDocumentation description:string#1? url:string#2?
 `;

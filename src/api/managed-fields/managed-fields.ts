@@ -5,7 +5,7 @@
  */
 import { parseStrictJson } from '#src/std/strict-json.ts';
 import { ApiError, type StatusCause } from '../api-error.ts';
-import { decodeObject } from '../decode.ts';
+import { decodeKind } from '../decode.ts';
 import type { Kind } from '../kinds.ts';
 import { deepEqual } from '../metadata.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../object.ts';
@@ -25,7 +25,7 @@ import {
   withNamedParents,
   type FieldSet,
 } from './field-set.ts';
-import { schemaOfType, type Schema } from './schema.ts';
+import { schemaOfKind, type Schema } from './schema.ts';
 import { compare, fieldsOf, merge, removeFields } from './walk.ts';
 
 /** Entries of updates beyond this many are joined into one, oldest first (as Kubernetes does). */
@@ -85,7 +85,7 @@ export function managedAfterUpdate(
   object: KubeObject,
   writer: Writer,
 ): ManagedFieldsEntry[] {
-  const schema = schemaOfType(kind.typeName);
+  const schema = schemaOfKind(kind);
   const before = read(live);
   const changes = compare(plain(live), plain(object), schema);
   const changed = strip(union(changes.added, changes.modified), kind, writer);
@@ -116,7 +116,7 @@ export function applyConfiguration(
   config: KubeObject,
   writer: Writer & { force: boolean },
 ): KubeObject {
-  const schema = schemaOfType(kind.typeName);
+  const schema = schemaOfKind(kind);
   const own = {
     manager: writer.manager,
     operation: 'Apply',
@@ -243,7 +243,7 @@ function lastAppliedFields(kind: Kind, live: KubeObject | undefined, schema: Sch
   if (text === undefined) return emptySet();
   let applied: Json;
   try {
-    applied = decodeObject(parseStrictJson(text).value, kind.typeName, {
+    applied = decodeKind(parseStrictJson(text).value, kind, {
       fieldValidation: 'Ignore',
       asGiven: true,
     }).object;

@@ -4,6 +4,15 @@ import { findType, type FieldFacts, type TypeFacts } from '../facts/facts.ts';
 export type Schema =
   | { shape: 'leaf' }
   | { shape: 'struct'; type: TypeFacts }
+  /** An object of named members; `rest` is what the others are, `always` those that are there even when absent. */
+  | {
+      shape: 'members';
+      fields: ReadonlyMap<string, Schema>;
+      rest: Schema | undefined;
+      always: ReadonlySet<string>;
+    }
+  /** Of no known type: objects are taken apart, other values are leaves. */
+  | { shape: 'untyped' }
   | { shape: 'map'; element: Schema }
   | { shape: 'set' }
   | { shape: 'list'; keys: readonly string[]; defaults: Readonly<Record<string, unknown>>; element: Schema };
@@ -52,6 +61,20 @@ const PLAIN_STRUCTS = new Set([
   'StatefulSetUpdateStrategy',
   'VolumeResourceRequirements',
 ]);
+
+/** The schema of a kind, from the type table or its own. */
+export function schemaOfKind(kind: { typeName: string; custom?: { managedSchema: Schema } }): Schema {
+  return kind.custom?.managedSchema ?? schemaOfType(kind.typeName);
+}
+
+/** The schema of a member of an object. */
+export function schemaOfMember(schema: Schema, key: string): Schema {
+  if (schema.shape === 'map') return schema.element;
+  if (schema.shape === 'untyped') return schema;
+  if (schema.shape === 'members') return schema.fields.get(key) ?? schema.rest ?? LEAF;
+  const field = schema.shape === 'struct' ? schema.type.byName.get(key) : undefined;
+  return field === undefined ? LEAF : schemaOfField(field);
+}
 
 export function schemaOfType(typeName: string): Schema {
   const type = ATOMIC_STRUCTS.has(typeName) ? undefined : findType(typeName);

@@ -2,7 +2,7 @@
 import { ApiError } from '../api-error.ts';
 import { deepEqual } from '../metadata.ts';
 import { emptySet, insert, isEmptySet, type FieldSet } from './field-set.ts';
-import { isAlwaysThere, schemaOfField, type Schema } from './schema.ts';
+import { isAlwaysThere, schemaOfField, schemaOfMember, type Schema } from './schema.ts';
 
 type Json = Record<string, unknown>;
 type Part = { element: string; schema: Schema; value: unknown; always: boolean };
@@ -42,6 +42,19 @@ function partsOf(schema: Schema, value: unknown): Map<string, Part> | undefined 
         });
       }
       return parts;
+    case 'untyped':
+      if (value !== undefined && value !== null && !isRecord(value)) return undefined;
+      for (const [key, inner] of Object.entries(value ?? {}))
+        parts.set(`f:${key}`, { element: `f:${key}`, schema, value: inner, always: false });
+      return parts;
+    case 'members': {
+      const given = isRecord(value) ? value : {};
+      for (const key of new Set([...Object.keys(given), ...schema.always])) {
+        const always = schema.always.has(key);
+        parts.set(`f:${key}`, { element: `f:${key}`, schema: schemaOfMember(schema, key), value: given[key], always });
+      }
+      return parts;
+    }
     case 'map':
       for (const [key, inner] of Object.entries(isRecord(value) ? value : {}))
         parts.set(`f:${key}`, { element: `f:${key}`, schema: schema.element, value: inner, always: false });
@@ -83,7 +96,7 @@ function collect(value: unknown, schema: Schema, path: string[], into: FieldSet)
     const at = [...path, part.element];
     collect(part.value, part.schema, at, into);
     // Items of lists and of maps are things of their own; fields of structs are not.
-    if (schema.shape !== 'struct') insert(into, at);
+    if (schema.shape !== 'struct' && schema.shape !== 'members' && schema.shape !== 'untyped') insert(into, at);
   }
 }
 
@@ -151,13 +164,13 @@ function mergeAt(live: unknown, config: unknown, schema: Schema, at: string): un
   }
   switch (schema.shape) {
     case 'struct':
+    case 'members':
+    case 'untyped':
     case 'map': {
       if (!isRecord(config) || !isRecord(live)) return config;
       const result = { __proto__: null } as unknown as Json;
       for (const key of new Set([...Object.keys(live), ...Object.keys(config)])) {
-        const field = schema.shape === 'struct' ? schema.type.byName.get(key) : undefined;
-        const inner: Schema =
-          schema.shape === 'map' ? schema.element : field ? schemaOfField(field) : { shape: 'leaf' };
+        const inner = schemaOfMember(schema, key);
         result[key] = mergeAt(live[key], config[key], inner, `${at}.${key}`);
       }
       return result;
@@ -228,14 +241,15 @@ export function removeFields(value: unknown, cut: FieldSet, schema: Schema): unk
   if (isEmptySet(cut) || schema.shape === 'leaf' || value === undefined || value === null) return value;
   switch (schema.shape) {
     case 'struct':
+    case 'members':
+    case 'untyped':
     case 'map': {
       if (!isRecord(value)) return value;
       const result = { __proto__: null } as unknown as Json;
       for (const [key, inner] of Object.entries(value)) {
         const below = cut.children.get(`f:${key}`);
         if (below?.member === true) continue;
-        const field = schema.shape === 'struct' ? schema.type.byName.get(key) : undefined;
-        const its: Schema = schema.shape === 'map' ? schema.element : field ? schemaOfField(field) : { shape: 'leaf' };
+        const its = schemaOfMember(schema, key);
         const rest = below === undefined ? inner : removeFields(inner, below, its);
         if (rest !== undefined) result[key] = rest;
       }

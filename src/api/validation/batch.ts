@@ -204,7 +204,8 @@ export function validateJobUpdate(causes: Causes, updated: Job, current: Job): v
   }
   // Until it starts, a suspended Job may still be told where to run.
   const waits = before.suspend === true && current.status?.startTime === undefined;
-  const wanted = waits ? withPlacementOf(before.template, after.template) : before.template;
+  const settled: PodTemplateSpec | undefined = before.template;
+  const wanted = waits && settled !== undefined ? withPlacementOf(settled, after.template) : settled;
   if (!deepEqual(after.template, wanted)) causes.immutable('spec.template', after.template ?? null);
 }
 

@@ -50,6 +50,29 @@ export class Causes {
     if (value !== undefined && value < 0) this.invalid(field, value, 'must be greater than or equal to 0');
   }
 
+  /** A value of another JSON type than the schema's. */
+  typeInvalid(field: string, value: unknown, detail: string): void {
+    this.#add('FieldValueTypeInvalid', field, `Invalid value: ${shown(value)}: ${detail}`);
+  }
+
+  /** `supported` of any type. */
+  notSupportedValues(field: string, value: unknown, supported: readonly unknown[]): void {
+    const values = supported.map((item) => JSON.stringify(typeof item === 'string' ? item : JSON.stringify(item)));
+    this.#add(
+      'FieldValueNotSupported',
+      field,
+      `Unsupported value: ${shown(value)}: supported values: ${values.join(', ')}`,
+    );
+  }
+
+  /** As a rule of a custom resource words it; without a reason it is an invalid value. */
+  forReason(reason: string | undefined, field: string, value: unknown, detail: string): void {
+    if (reason === 'FieldValueRequired') this.required(field, detail);
+    else if (reason === 'FieldValueForbidden') this.forbidden(field, detail);
+    else if (reason === 'FieldValueDuplicate') this.duplicate(field, value);
+    else this.invalid(field, value, detail);
+  }
+
   /** Absent is fine; anything else must be one of `supported`. */
   oneOf(field: string, value: string | undefined, supported: readonly string[]): void {
     if (value !== undefined && !supported.includes(value)) this.notSupported(field, value, supported);

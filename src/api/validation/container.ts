@@ -52,7 +52,7 @@ export function validateContainer(
   }
   validateResources(causes, `${field}.resources`, container.resources ?? {});
   if (group === 'containers' || container.restartPolicy === 'Always') validateProbes(causes, field, container);
-  else {
+  else if (group === 'initContainers') {
     for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
       if (container[key] !== undefined)
         causes.forbidden(`${field}.${key}`, 'may not be set for init containers without restartPolicy=Always');

@@ -31,7 +31,8 @@ const NAME_RULES: Record<string, NameRule> = {
 };
 
 export function validateMetadata(causes: Causes, kind: Kind, metadata: ObjectMeta): void {
-  const rule = NAME_RULES[`${kind.apiVersion} ${kind.kind}`] ?? isDns1123Subdomain;
+  const known = kind.custom === undefined ? NAME_RULES[`${kind.apiVersion} ${kind.kind}`] : undefined;
+  const rule = known ?? isDns1123Subdomain;
   if (metadata.generateName !== undefined && metadata.generateName !== '') {
     // A trailing dash is fine there, since something follows it.
     causes.invalidEach('metadata.generateName', metadata.generateName, rule(metadata.generateName.replace(/-+$/, 'a')));
@@ -42,7 +43,7 @@ export function validateMetadata(causes: Causes, kind: Kind, metadata: ObjectMet
   validateNamespaceOf(causes, kind, metadata);
   validateLabels(causes, 'metadata.labels', metadata.labels);
   validateAnnotations(causes, 'metadata.annotations', metadata.annotations);
-  validateFinalizers(causes, metadata.finalizers);
+  validateFinalizers(causes, metadata.finalizers, kind.custom === undefined && kind.group !== DEFINITIONS_GROUP);
   validateOwnerReferences(causes, metadata.ownerReferences);
 }
 
@@ -79,10 +80,13 @@ export function utf8Length(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-function validateFinalizers(causes: Causes, finalizers: readonly string[] | undefined): void {
+/** Only the kinds of Kubernetes itself want finalizers to be qualified. */
+const DEFINITIONS_GROUP = 'apiextensions.k8s.io';
+
+function validateFinalizers(causes: Causes, finalizers: readonly string[] | undefined, qualified: boolean): void {
   for (const finalizer of finalizers ?? []) {
     causes.invalidEach('metadata.finalizers', finalizer, isQualifiedName(finalizer));
-    if (!finalizer.includes('/') && !STANDARD_FINALIZERS.includes(finalizer)) {
+    if (qualified && !finalizer.includes('/') && !STANDARD_FINALIZERS.includes(finalizer)) {
       const text = 'name is neither a standard finalizer name nor is it fully qualified';
       causes.invalid('metadata.finalizers', finalizer, text);
     }

@@ -5,6 +5,7 @@ import type { Pod, PodSpec, Toleration, TopologySpreadConstraint, Volume } from 
 import type { Causes } from './causes.ts';
 import { validateAffinity } from './affinity.ts';
 import { validateContainer } from './container.ts';
+import { validateEphemeralContainers } from './ephemeral.ts';
 import { validateLabels } from './metadata.ts';
 import { validateLabelSelector } from './selector.ts';
 
@@ -29,6 +30,7 @@ export function validatePodSpec(causes: Causes, field: string, spec: PodSpec | u
       names.add(container.name);
     }
   }
+  validateEphemeralContainers(causes, field, pod);
   validatePodScalars(causes, field, pod);
   validateLabels(causes, `${field}.nodeSelector`, pod.nodeSelector);
   for (const [index, toleration] of (pod.tolerations ?? []).entries()) {
@@ -186,17 +188,4 @@ function fixedPart(spec: PodSpec, before: PodSpec): PodSpec {
     part.schedulingGates = before.schedulingGates;
   }
   return part;
-}
-
-/** ephemeralcontainers: they may be added, never changed or removed. */
-export function validateEphemeralUpdate(causes: Causes, updated: Pod, current: Pod): void {
-  const after = updated.spec?.ephemeralContainers ?? [];
-  for (const old of current.spec?.ephemeralContainers ?? []) {
-    const same = after.find(({ name }) => name === old.name);
-    if (same === undefined) {
-      causes.forbidden('spec.ephemeralContainers', `existing ephemeral containers "${old.name}" may not be removed\n`);
-    } else if (!deepEqual(same, old)) {
-      causes.forbidden('spec.ephemeralContainers', `existing ephemeral containers "${old.name}" may not be changed\n`);
-    }
-  }
 }

@@ -34,7 +34,6 @@ export function validateStatefulSet(causes: Causes, object: StatefulSet): void {
   causes.nonNegative('spec.replicas', spec.replicas);
   causes.nonNegative('spec.minReadySeconds', spec.minReadySeconds);
   causes.nonNegative('spec.ordinals.start', spec.ordinals?.start);
-  causes.nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit);
   if (spec.serviceName) causes.invalidEach('spec.serviceName', spec.serviceName, isDns1123Label(spec.serviceName));
   validateSelector(causes, 'statefulset', spec.selector);
   validateTemplate(causes, 'StatefulSet', spec.selector, spec.template);

@@ -6,7 +6,8 @@ import type { Exec } from 'dockerode';
 import type { ExecSession, LogOptions, OutputStream, Runtime } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
-import { dialTcp } from '../process/process.ts';
+import { writeTo } from '../pipes.ts';
+import { dialTcp } from '../dial.ts';
 import { call, engineFault, opened, type Engine } from './engine.ts';
 import { outputOf } from './streams.ts';
 
@@ -37,8 +38,8 @@ export async function openLogs(
   options: LogOptions & { tty: boolean },
 ): Promise<OutputStream> {
   const query = {
-    stdout: true,
-    stderr: true,
+    stdout: options.stream !== 'stderr',
+    stderr: options.stream !== 'stdout',
     follow: options.follow,
     timestamps: options.timestamps,
     tail: options.tailLines === undefined ? 'all' : Math.min(options.tailLines, TAIL_LINES_MAX),
@@ -120,7 +121,7 @@ export async function startExec(
   exited.catch(() => undefined); // Reported to whoever awaits it.
   return {
     output,
-    write: (chunk) => void socket.write(chunk),
+    write: (chunk) => writeTo(socket, chunk),
     closeStdin: () => void socket.end(),
     resize: (columns, rows) => {
       exec.resize({ w: columns, h: rows }).catch(() => undefined); // Ended: nothing to resize.
@@ -146,7 +147,7 @@ export async function attachTo(
   const output = outputOf(socket, { raw: options.tty });
   return {
     output,
-    write: (chunk) => void socket.write(chunk),
+    write: (chunk) => writeTo(socket, chunk),
     closeStdin: () => void socket.end(),
     resize: (columns, rows) => {
       container.resize({ w: columns, h: rows }).catch(() => undefined); // Ended: nothing to resize.
@@ -159,7 +160,7 @@ export async function attachTo(
 /** In the namespace: connects to the first address that answers, says so with one byte, and copies. */
 const RELAY = `const [port,...hosts]=process.argv.slice(1);const next=(why)=>{const host=hosts.shift();
 if(!host){process.stderr.write(why);process.exit(1)}
-const s=require('net').connect(+port,host);const failed=(e)=>next(e.message);s.once('error',failed);
+const s=require('net').connect({port:+port,host,allowHalfOpen:true});const failed=(e)=>next(e.message);s.once('error',failed);
 s.once('connect',()=>{s.off('error',failed);s.on('error',()=>process.exit(1));process.stdout.write('+');
 process.stdin.pipe(s);s.pipe(process.stdout)})};next('')`;
 
@@ -189,7 +190,7 @@ function dialInside(netnsPath: string, hosts: string[], port: number): ReturnTyp
           },
           cancel: () => void child.kill('SIGKILL'),
         },
-        write: (chunk) => void child.stdin.write(chunk),
+        write: (chunk) => writeTo(child.stdin, chunk),
         end: () => void child.stdin.end(),
       });
     });

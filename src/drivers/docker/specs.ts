@@ -161,6 +161,7 @@ export function containerBody(
     Env: environmentOf(spec, sandbox, owner),
     Tty: spec.tty,
     OpenStdin: spec.stdin,
+    StdinOnce: spec.stdinOnce ?? false,
     Labels: {
       ...spec.labels,
       [LABEL.node]: owner.node,
@@ -175,7 +176,11 @@ export function containerBody(
     HostConfig: {
       NetworkMode: joined,
       IpcMode: joined,
-      ...(sandbox.sharePids ? { PidMode: joined } : {}),
+      ...(spec.targetContainerId === undefined
+        ? sandbox.sharePids
+          ? { PidMode: joined }
+          : {}
+        : { PidMode: `container:${spec.targetContainerId}` }),
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } },
       // Restarts are the kubelet's, with its back-off.
       RestartPolicy: { Name: 'no' },

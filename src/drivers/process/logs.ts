@@ -120,6 +120,7 @@ export function openLog(path: string, options: LogOptions, isOver: () => boolean
           for (const { line, end } of linesFrom(path, offset)) {
             if (cancelled) return;
             offset = end;
+            if (options.stream !== undefined && line.stream !== options.stream) continue;
             if (options.sinceMs !== undefined && line.atMs < options.sinceMs) continue;
             const text = format(line).subarray(0, left);
             left -= text.length;

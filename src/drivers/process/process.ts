@@ -7,22 +7,14 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, watch, type FSWatcher } from 'node:fs';
-import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '#src/ports/log.ts';
-import type {
-  ContainerSpec,
-  ContainerState,
-  ExecSession,
-  OutputStream,
-  Runtime,
-  RuntimeEvent,
-  SandboxState,
-} from '#src/ports/runtime.ts';
+import type { ContainerSpec, ContainerState, Runtime, RuntimeEvent, SandboxState } from '#src/ports/runtime.ts';
 import { Fault } from '#src/std/fault.ts';
 import { findProgram } from '../dataplane/commands.ts';
+import { dialTcp } from '../dial.ts';
 import { probe } from '../probe.ts';
 import { createVolumeFiles } from '../volumes.ts';
 import {
@@ -39,6 +31,7 @@ import {
   type StateFile,
 } from './files.ts';
 import { openLog } from './logs.ts';
+import { attachTo, startExec, terminalCommand } from './sessions.ts';
 
 export const DEMO_IMAGE = 'kontiki/demo';
 const SHIM = fileURLToPath(new URL('./shim.js', import.meta.url));
@@ -47,6 +40,8 @@ const DEMO = fileURLToPath(new URL('../demo/demo-server.js', import.meta.url));
 const LOOK_MS = 1000;
 const START_TIMEOUT_MS = 10_000;
 const CONTAINERS_MAX = 2000;
+/** As of SIGKILL, of what was removed. */
+const KILLED = 137;
 
 export interface ProcessRuntimeOptions {
   /** Where specs, states and logs lie. */
@@ -351,10 +346,12 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       if (state.state !== 'ready')
         throw new Fault('RUNTIME_START_FAILED', `sandbox ${file.sandboxId} is not running`, 'later');
       writeJson(files.container(id, 'spec.json'), {
-        argv: commandOf(file.spec),
+        argv: file.spec.tty ? terminalCommand(commandOf(file.spec)) : commandOf(file.spec),
         cwd: file.spec.workingDir ?? '/',
         env: environmentOf(file.spec, sandbox),
-        stdin: false,
+        stdin: file.spec.stdin,
+        stdinOnce: file.spec.stdinOnce ?? false,
+        tty: file.spec.tty,
         netnsPath: state.netnsPath,
         uid: process.getuid?.() === 0 ? file.spec.user?.uid : undefined,
         gid: process.getuid?.() === 0 ? file.spec.user?.gid : undefined,
@@ -421,15 +418,31 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
         () => !existsSync(files.container(id)) || containerState(file).state === 'exited',
       );
     },
-    exec: (id, execOptions) => Promise.resolve().then(() => startExec(containerFile(id), execOptions)),
-    attach: () =>
-      Promise.reject(
-        new Fault(
-          'RUNTIME_UNSUPPORTED',
-          'the process runtime keeps no standard input of its containers: attach is not possible; use exec',
-          'never',
-        ),
-      ),
+    exec: (id, execOptions) =>
+      Promise.resolve().then(() => {
+        const file = containerFile(id);
+        const sandbox = sandboxFile(file.sandboxId);
+        return startExec({
+          ...execOptions,
+          env: environmentOf(file.spec, sandbox),
+          cwd: file.spec.workingDir ?? '/',
+          netnsPath: sandboxState(sandbox).netnsPath,
+        });
+      }),
+    attach: async (id, { stdin }) => {
+      const { spec } = containerFile(id);
+      const exitCodeOf = (): number | undefined => {
+        if (!existsSync(files.container(id))) return KILLED;
+        const state = containerState(containerFile(id));
+        return state.state === 'exited' ? (state.exitCode ?? KILLED) : undefined;
+      };
+      return await attachTo({
+        directory: files.container(id),
+        hasShimSocket: spec.stdin || spec.tty,
+        stdin,
+        exitCodeOf,
+      });
+    },
     async dial(sandboxId, port) {
       const { spec } = sandboxFile(sandboxId);
       return dialTcp(spec.hostNetwork || spec.podIp === undefined ? '127.0.0.1' : spec.podIp, port);
@@ -447,65 +460,4 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     makeEmptyDir: (volume) => Promise.resolve().then(() => volumes.emptyDir(volume)),
     removeVolumes: (podUid) => Promise.resolve().then(() => volumes.remove(podUid)),
   };
-
-  function startExec(file: ContainerFile, { command, stdin }: { command: string[]; stdin: boolean }): ExecSession {
-    const sandbox = sandboxFile(file.sandboxId);
-    const { netnsPath } = sandboxState(sandbox);
-    const nsenter = findProgram('nsenter') ?? 'nsenter';
-    const [program = '', ...args] = netnsPath ? [nsenter, `--net=${netnsPath}`, '--', ...command] : command;
-    const child = spawn(program, args, {
-      env: environmentOf(file.spec, sandbox),
-      cwd: file.spec.workingDir ?? '/',
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    child.stdin.on('error', () => undefined); // The program does not read its input.
-    if (!stdin) child.stdin.end();
-    const exited = new Promise<{ exitCode: number }>((resolve, reject) => {
-      child.once('error', (error) =>
-        reject(new Fault('RUNTIME_START_FAILED', `exec: "${command[0]}": ${error.message}`, 'never', error)),
-      );
-      child.once('close', (code) => resolve({ exitCode: code ?? 137 }));
-    });
-    exited.catch(() => undefined); // Reported to whoever awaits it.
-    const output: OutputStream = {
-      async pump(handle) {
-        const copy = async (stream: AsyncIterable<Buffer>, name: 'stdout' | 'stderr'): Promise<void> => {
-          for await (const chunk of stream) await handle(chunk, name);
-        };
-        await Promise.all([copy(child.stdout, 'stdout'), copy(child.stderr, 'stderr')]);
-      },
-      cancel: () => void child.kill('SIGKILL'),
-    };
-    return {
-      output,
-      write: (chunk) => void child.stdin.write(chunk),
-      closeStdin: () => void child.stdin.end(),
-      resize: () => undefined,
-      cancel: () => void child.kill('SIGKILL'),
-      exited,
-    };
-  }
-}
-
-export function dialTcp(host: string, port: number): ReturnType<Runtime['dial']> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, timeout: 5000 });
-    socket.once('error', (error) =>
-      reject(new Fault('RUNTIME_DIAL', `dial tcp ${host}:${port}: ${error.message}`, 'later', error)),
-    );
-    socket.once('connect', () => {
-      socket.setTimeout(0);
-      socket.on('error', () => socket.destroy());
-      resolve({
-        output: {
-          async pump(handle) {
-            for await (const chunk of socket) await handle(chunk as Buffer, 'stdout');
-          },
-          cancel: () => void socket.destroy(),
-        },
-        write: (chunk) => void socket.write(chunk),
-        end: () => void socket.end(),
-      });
-    });
-  });
 }

@@ -52,8 +52,9 @@ export async function callWebhook(call: Call): Promise<ReviewResponse> {
       headers: { 'content-type': 'application/json', accept: 'application/json, */*', host: target.host },
       body: utf8(JSON.stringify(review)),
       ...(target.serverName === undefined ? {} : { serverName: target.serverName }),
-      verify: true,
-      ...(clientConfig.caBundle === undefined ? {} : { authorityPem: decodeBase64(clientConfig.caBundle) }),
+      ...(clientConfig.caBundle === undefined
+        ? { systemAuthorities: true }
+        : { authorityPem: decodeBase64(clientConfig.caBundle) }),
       timeoutMs: seconds * 1000,
       bodyBytesMax: ANSWER_BYTES_MAX,
     })

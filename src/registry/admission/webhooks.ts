@@ -100,7 +100,7 @@ async function mutateOnce(attributes: Attributes, one: Concerned<MutatingWebhook
 function patchedObject({ webhook, shown }: Concerned<Webhook>, object: NamedObject, patch: string): NamedObject {
   try {
     const body: unknown = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(patch)));
-    return applyPatch(shown.typeName, object, { type: 'json', body }).object;
+    return applyPatch(shown, object, { type: 'json', body }).object;
   } catch (error) {
     throw internal(
       `admission webhook ${JSON.stringify(webhook.name)} sent a patch that cannot be applied: ${messageOf(error)}`,

@@ -107,7 +107,7 @@ async function freePort(): Promise<number> {
 
 export async function get(runtime: Runtime, sandboxId: string, port: number): Promise<string> {
   const connection = await until(`port ${port} open`, () => runtime.dial(sandboxId, port).catch(() => undefined));
-  connection.write(new TextEncoder().encode('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'));
+  await connection.write(new TextEncoder().encode('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'));
   const { stdout } = await textOf(connection.output);
   connection.end();
   return stdout;
@@ -200,7 +200,7 @@ export function runtimeContract(declare: Declare, name: string, open: (t: Execut
     t.deepEqual(await said.exited, { exitCode: 4 });
 
     const copy = await runtime.exec(id, { command: ['cat'], tty: false, stdin: true });
-    copy.write(new TextEncoder().encode('to and fro'));
+    await copy.write(new TextEncoder().encode('to and fro'));
     copy.closeStdin();
     t.is((await textOf(copy.output)).stdout, 'to and fro');
     t.deepEqual(await copy.exited, { exitCode: 0 });
