@@ -10,6 +10,7 @@ import { isFault } from '#src/std/fault.ts';
 import type { StoreView } from '#src/store/view.ts';
 import type { ServedKinds } from './kinds.ts';
 import type { DecodedCache } from './raw.ts';
+import type { Programs } from './admission/expressions.ts';
 import { badRequest, futureRevision } from './refusals.ts';
 import type { TokenJudge } from './reviews.ts';
 
@@ -45,6 +46,8 @@ export interface RegistryCore extends RegistryPorts {
   config: Required<RegistryConfig>;
   decoded: DecodedCache;
   kinds: ServedKinds;
+  /** Compiled expressions of webhooks and policies. */
+  programs: Programs;
 }
 
 /** Wait for local state of this freshness. @throws ApiError 504 for a revision that does not come. */

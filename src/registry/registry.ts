@@ -9,6 +9,7 @@ import type { Kind } from '#src/api/kinds.ts';
 import { assert } from '#src/std/assert.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
+import { Programs } from './admission/expressions.ts';
 import { createQuotaKeeper, type QuotaKeeper } from './quota-keeper.ts';
 import { inProcessClient } from './in-process-client.ts';
 import { servedKinds, type ServedKinds } from './kinds.ts';
@@ -58,6 +59,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     ...(from.http === undefined ? {} : { http: from.http }),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
     kinds: servedKinds(from.reader),
+    programs: new Programs(),
   };
   return {
     config,

@@ -5,6 +5,7 @@
  * Owns: the order. Read next: attributes.ts (what a plugin is), then a file per plugin.
  */
 import type { AdmissionEffect, AdmissionPlugin, Attributes } from './attributes.ts';
+import { compiles } from './compiles.ts';
 import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerations } from './default-tolerations.ts';
 import { limitRanger } from './limit-ranger.ts';
@@ -13,6 +14,7 @@ import { podSecurity } from './pod-security.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { serviceAccount } from './service-account.ts';
+import { validatingPolicies } from './validating-policies.ts';
 import { callMutating, callValidating } from './webhooks.ts';
 
 /** kube-apiserver's RecommendedPluginOrder; NamespaceLifecycle is a condition of every create (namespaces.ts). */
@@ -24,6 +26,8 @@ const PLUGINS: readonly AdmissionPlugin[] = [
   priority,
   defaultTolerations,
   defaultStorageClass,
+  compiles,
+  validatingPolicies,
 ];
 
 export type { AdmissionEffect, Attributes } from './attributes.ts';

@@ -72,9 +72,18 @@ function decodeBase64(text: string): string {
 }
 
 function requestOf({ attributes, shown }: Call, uid: string): Record<string, unknown> {
+  const { kind, object, old } = attributes;
+  const as = (one: NamedObject | undefined): NamedObject | null =>
+    one === undefined ? null : converted(kind, shown, one);
+  return { ...describeRequest({ attributes, shown }, uid), object: as(object), oldObject: as(old) };
+}
+
+/** The request of a review, without the objects. */
+export function describeRequest(
+  { attributes, shown }: Pick<Call, 'attributes' | 'shown'>,
+  uid: string,
+): Record<string, unknown> {
   const { kind, subresource, identity, operation } = attributes;
-  const as = (object: NamedObject | undefined): NamedObject | null =>
-    object === undefined ? null : converted(kind, shown, object);
   const gvk = (one: Kind) => ({ group: one.group, version: one.version, kind: one.kind });
   const gvr = (one: Kind) => ({ group: one.group, version: one.version, resource: one.resource });
   return {
@@ -93,8 +102,6 @@ function requestOf({ attributes, shown }: Call, uid: string): Record<string, unk
       ...(identity.uid === undefined ? {} : { uid: identity.uid }),
       groups: identity.groups,
     },
-    object: as(attributes.object),
-    oldObject: as(attributes.old),
     dryRun: attributes.dryRun,
     options: attributes.options,
   };

@@ -19,6 +19,7 @@ import type { NamedObject } from '../raw.ts';
 import { badRequest } from '../refusals.ts';
 import type { Attributes } from './attributes.ts';
 import { converted, isExempt, matchedKind } from './match.ts';
+import { bindingsOf, Budget } from './expressions.ts';
 import { matchesConditions } from './match-conditions.ts';
 import { callWebhook, type ReviewResponse } from './webhook-call.ts';
 
@@ -143,7 +144,11 @@ async function ask(
   attributes: Attributes,
   { webhook, shown }: Concerned<Webhook>,
 ): Promise<ReviewResponse | undefined> {
-  const matches = matchesConditions(webhook, attributes);
+  const matches = matchesConditions(webhook.matchConditions, {
+    programs: attributes.core.programs,
+    budget: new Budget(),
+    bindings: () => bindingsOf(attributes, shown),
+  });
   if (matches === false) return undefined;
   if (matches !== true) {
     failed(attributes, webhook, matches.error);

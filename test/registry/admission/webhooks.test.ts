@@ -264,6 +264,8 @@ for (const [what, webhook, labels, asked] of [
   ['all resources', { rules: [{ ...RULES[0], resources: ['*'] }] }, {}, 1],
   ['labels that it has', { objectSelector: { matchLabels: { a: 'b' } } }, { a: 'b' }, 1],
   ['labels that it has not', { objectSelector: { matchLabels: { a: 'b' } } }, {}, 0],
+  ['what a condition says', { matchConditions: [{ name: 'a', expression: "object.metadata.name == 'a'" }] }, {}, 1],
+  ['what a condition does not say', { matchConditions: [{ name: 'b', expression: "request.name == 'b'" }] }, {}, 0],
   ['its namespace', { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'default' } } }, {}, 1],
   ['another namespace', { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'other' } } }, {}, 0],
 ] as [string, Record<string, unknown>, Record<string, string>, number][]) {
