@@ -11,6 +11,7 @@ import type { StoreView } from '#src/store/view.ts';
 import type { ServedKinds } from './kinds.ts';
 import type { DecodedCache } from './raw.ts';
 import type { Programs } from './admission/expressions.ts';
+import type { Rbac } from './rbac.ts';
 import { badRequest, futureRevision } from './refusals.ts';
 import type { TokenJudge } from './reviews.ts';
 
@@ -48,6 +49,7 @@ export interface RegistryCore extends RegistryPorts {
   kinds: ServedKinds;
   /** Compiled expressions of webhooks and policies. */
   programs: Programs;
+  rbac: Rbac;
 }
 
 /** Wait for local state of this freshness. @throws ApiError 504 for a revision that does not come. */

@@ -16,7 +16,7 @@ import type { StoreView } from '#src/store/view.ts';
 import { concerns, countName, textOf, usageOf } from './admission/quota-usage.ts';
 import { splitAroundRevision } from './bytes.ts';
 import { viewOf, WRITE_DEADLINE_MS, type RegistryCore } from './core.ts';
-import { keyAfter, objectKey, objectRange, quotaCounterKey } from './keys.ts';
+import { keyAfter, objectRange, quotaCounterKey } from './keys.ts';
 import { objectOf } from './raw.ts';
 
 /** How soon `status.used` shows what was charged. */

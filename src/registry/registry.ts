@@ -14,6 +14,7 @@ import { createQuotaKeeper, type QuotaKeeper } from './quota-keeper.ts';
 import { inProcessClient } from './in-process-client.ts';
 import { servedKinds, type ServedKinds } from './kinds.ts';
 import { objectRange } from './keys.ts';
+import { createRbac } from './rbac.ts';
 import { DecodedCache } from './raw.ts';
 import { parseIpv4Range } from './services.ts';
 import { verbsFor, type Verbs } from './verbs.ts';
@@ -48,6 +49,7 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     parseIpv4Range(config.serviceCidr) !== undefined,
     `serviceCidr ${config.serviceCidr} is not an IPv4 range such as ${SERVICE_CIDR_DEFAULT}`,
   );
+  const decoded = new DecodedCache();
   const core: RegistryCore = {
     clock: from.clock,
     random: from.random,
@@ -55,7 +57,8 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     proposer: from.proposer,
     reader: from.reader,
     config,
-    decoded: new DecodedCache(),
+    decoded,
+    rbac: createRbac(from.reader, decoded),
     ...(from.http === undefined ? {} : { http: from.http }),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
     kinds: servedKinds(from.reader),

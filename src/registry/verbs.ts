@@ -85,6 +85,7 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       namespace: kind.namespaced ? place.namespace : undefined,
       name: place.name,
       subresource: nonEmpty(place.subresource),
+      rbac: core.rbac,
     });
   };
   const plannerOf = plannerMakers(core, identity, require);
@@ -116,7 +117,14 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       if (!isReview(kind)) return await commit(core, plannerOf.create(kind, what, options), options);
       requireVerb(kind, 'create');
       require(kind, 'create', { namespace: what.namespace });
-      const question = { kind, identity, ...what, namespace: what.namespace, judgeToken: core.judgeToken };
+      const question = {
+        kind,
+        identity,
+        ...what,
+        namespace: what.namespace,
+        judgeToken: core.judgeToken,
+        rbac: core.rbac,
+      };
       return { object: await answerReview(question), outcome: 'created', warnings: [] };
     },
     bind: async (what, options) => await commit(core, plannerOf.bind(what), options),

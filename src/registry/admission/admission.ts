@@ -12,6 +12,7 @@ import { limitRanger } from './limit-ranger.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { podSecurity } from './pod-security.ts';
 import { priority } from './priority.ts';
+import { rbacEscalation } from './rbac-escalation.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { serviceAccount } from './service-account.ts';
 import { validatingPolicies } from './validating-policies.ts';
@@ -26,6 +27,7 @@ const PLUGINS: readonly AdmissionPlugin[] = [
   priority,
   defaultTolerations,
   defaultStorageClass,
+  rbacEscalation,
   compiles,
   validatingPolicies,
 ];

@@ -47,7 +47,7 @@ export class Programs {
 export type Bindings = Record<string, CelValue>;
 
 export function bindingsOf(attributes: Attributes, shown: Kind): Bindings {
-  const { kind, object, old, identity } = attributes;
+  const { core, kind, object, old, identity } = attributes;
   const as = (one: typeof object): CelValue => fromJson(one === undefined ? null : converted(kind, shown, one));
   return {
     object: as(object),
@@ -74,6 +74,7 @@ export function bindingsOf(attributes: Attributes, shown: Kind): Bindings {
             subresource,
             namespace,
             name,
+            rbac: core.rbac,
           }),
         };
       },
