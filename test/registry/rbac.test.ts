@@ -1,6 +1,9 @@
 import test from 'ava';
 import type { Client, ResourceRef } from '#src/registry/client.ts';
+import { isApiError } from '#src/api/api-error.ts';
+import { applyFirstObjects } from '#src/registry/first-objects.ts';
 import { apiFixture, type ApiFixture } from '#test/support/api-fixture.ts';
+import { manifests } from '#test/support/kubectl-server.ts';
 import { core, NAMESPACES, object, pod, PODS, refusal, type Loose } from './admission/support.ts';
 
 const rbac = (resource: string): ResourceRef => ({ group: 'rbac.authorization.k8s.io', version: 'v1', resource });
@@ -132,4 +135,39 @@ test('may I: the answer is what the request would get', async (t) => {
   await f.run(f.admin.create(rbac('roles'), role('r', [{ apiGroups: [''], resources: ['pods'], verbs: ['list'] }])));
   await f.run(f.admin.create(rbac('rolebindings'), bind('RoleBinding', 'r', 'Role')));
   t.like(await ask(), { allowed: true });
+});
+
+test('the roles that every cluster starts with: view reads, edit writes, admin gives, none sees too much', async (t) => {
+  const f = await apiFixture();
+  await f.run(applyFirstObjects(f.admin, manifests()));
+  const secrets = core('secrets');
+  const roles = rbac('roles');
+  const read = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }];
+  const may = async (act: Promise<unknown>): Promise<boolean> => {
+    try {
+      await f.run(act);
+      return true;
+    } catch (error) {
+      if (isApiError(error, 'Forbidden')) return false;
+      throw error;
+    }
+  };
+  const seen: Record<string, boolean[]> = {};
+  for (const name of ['view', 'edit', 'admin']) {
+    await f.run(f.admin.create(rbac('rolebindings'), bind('RoleBinding', name, 'ClusterRole')));
+    seen[name] = [
+      await may(jane(f).list(PODS, { namespace: 'default' })),
+      await may(jane(f).list(secrets, { namespace: 'default' })),
+      await may(jane(f).create(PODS, pod(`of-${name}`))),
+      await may(jane(f).create(roles, role(`of-${name}`, read))),
+      await may(jane(f).create(core('resourcequotas'), object('v1', 'ResourceQuota', 'q', { spec: { hard: {} } }))),
+      await may(jane(f).list(core('nodes'))),
+    ];
+    await f.run(f.admin.delete(rbac('rolebindings'), 'b', { namespace: 'default' }));
+  }
+  t.deepEqual(seen, {
+    view: [true, false, false, false, false, false],
+    edit: [true, true, true, false, false, false],
+    admin: [true, true, true, true, false, false],
+  });
 });
