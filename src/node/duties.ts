@@ -7,6 +7,7 @@ import type { Log } from '#src/ports/log.ts';
 import type { Random } from '#src/ports/random.ts';
 import type { Client } from '#src/registry/client.ts';
 import { applyFirstObjects, firstNamespaces, kubernetesService } from '#src/registry/first-objects.ts';
+import type { QuotaKeeper } from '#src/registry/quota-keeper.ts';
 import type { Membership } from '#src/replica/membership.ts';
 import type { Proposer } from '#src/replica/proposer.ts';
 import { createScheduler } from '#src/scheduler/scheduler.ts';
@@ -34,6 +35,7 @@ export function createDuties(options: {
   log: Log;
   membership: Membership;
   proposer: Proposer;
+  quotas: QuotaKeeper;
   disk: Disk;
   life: Life;
   times: NodeTimes;
@@ -89,6 +91,7 @@ export function createDuties(options: {
         retry?.cancel();
         controllers.stop();
         scheduler.stop();
+        options.quotas.stop();
         endpoints.stop();
         leading = term;
         if (term === undefined) return;
@@ -97,6 +100,7 @@ export function createDuties(options: {
         void firstObjects(term);
         controllers.start(term);
         scheduler.start(term);
+        options.quotas.start(term);
       });
     },
     stop() {
@@ -106,6 +110,7 @@ export function createDuties(options: {
       endpoints.stop();
       controllers.close();
       scheduler.close();
+      options.quotas.stop();
     },
     listActors: () => controllers.listActors(),
   };

@@ -289,6 +289,7 @@ export function createNode(options: NodeOptions): Node {
       log: ports.log,
       membership: replica,
       proposer: replica,
+      quotas: registry.quotas,
       disk: ports.disk,
       life,
       times: config.times,

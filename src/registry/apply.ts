@@ -19,7 +19,7 @@ export function planApply(
   request: Omit<UpdateRequest, 'produce'>,
   { patch, force }: { patch: Patch; force: boolean },
 ): Planner {
-  const { kind, name, namespace, subresource, identity, fieldManager } = request;
+  const { kind, name, namespace, subresource, identity, fieldManager, dryRun } = request;
   if (subresource === 'scale') throw methodNotAllowed('server-side apply of a Scale is not served; patch the object');
   if ((fieldManager ?? '') === '')
     throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
@@ -53,6 +53,8 @@ export function planApply(
             object: withName(canonical(created, kind), name),
             identity,
             applied: true,
+            fieldManager,
+            dryRun,
           }),
         }),
   });

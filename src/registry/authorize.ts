@@ -1,9 +1,10 @@
 /**
- * Who may do what until RBAC exists: system:masters everything, the fixed identities of nodes and
- * components what their work needs, everybody else nothing but questions about themselves.
+ * Who may do what: system:masters everything, the fixed identities of nodes and components what their work
+ * needs, everybody else questions about themselves and what roles and bindings give them (rbac.ts).
  */
 import { ApiError } from '#src/api/api-error.ts';
 import type { Identity, ResourceRef } from './client.ts';
+import type { Rbac } from './rbac.ts';
 import { qualified } from './refusals.ts';
 
 export interface Attributes {
@@ -13,6 +14,8 @@ export interface Attributes {
   subresource?: string | undefined;
   namespace?: string | undefined;
   name?: string | undefined;
+  /** Roles and bindings; without it only the fixed identities pass. */
+  rbac?: Rbac | undefined;
 }
 
 const READ = ['get', 'list', 'watch'];
@@ -120,7 +123,8 @@ export function isAllowed(asked: Attributes): boolean {
   const node = nodeNameOf(identity);
   if (node !== undefined) return nodeMay(node, asked, resource);
   const rules = COMPONENTS[identity.user];
-  return rules !== undefined && allowedBy(rules, resource, asked.verb);
+  if (rules !== undefined && allowedBy(rules, resource, asked.verb)) return true;
+  return asked.rbac?.allows(asked) === true;
 }
 
 /** @throws ApiError 403 in Kubernetes' words. */

@@ -39,7 +39,7 @@ export interface Plan {
 }
 
 /** Makes the plan of one write from a state. Refuses by throwing ApiError. */
-export type Planner = (view: StoreView) => Plan;
+export type Planner = (view: StoreView) => Plan | Promise<Plan>;
 
 export async function commit(core: RegistryCore, planner: Planner, options: WriteOptions): Promise<WriteAnswer> {
   const [answer] = await commitAll(core, [planner], options);
@@ -97,10 +97,12 @@ async function planOne(
   options: WriteOptions,
 ): Promise<{ plan: Plan } | { committed: Committed }> {
   try {
-    const plan = await judged(core, planner);
-    if (plan.operations.length > 0 && options.dryRun !== true) return { plan: await inStoredVersion(core, plan) };
+    if (options.dryRun !== true) {
+      const plan = await judged(core, planner);
+      if (plan.operations.length > 0) return { plan: await inStoredVersion(core, plan) };
+    }
     // Nothing will be judged at apply, so the state this rests on must be confirmed instead.
-    const confirmed = planner(await viewOf(core, { type: 'linearizable' }));
+    const confirmed = await planner(await viewOf(core, { type: 'linearizable' }));
     if (confirmed.operations.length > 0 && options.dryRun !== true)
       return { plan: await inStoredVersion(core, confirmed) };
     return {

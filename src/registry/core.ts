@@ -10,6 +10,8 @@ import { isFault } from '#src/std/fault.ts';
 import type { StoreView } from '#src/store/view.ts';
 import type { ServedKinds } from './kinds.ts';
 import type { DecodedCache } from './raw.ts';
+import type { Programs } from './admission/expressions.ts';
+import type { Rbac } from './rbac.ts';
 import { badRequest, futureRevision } from './refusals.ts';
 import type { TokenJudge } from './reviews.ts';
 
@@ -47,6 +49,9 @@ export interface RegistryCore extends RegistryPorts {
   config: Required<RegistryConfig>;
   decoded: DecodedCache;
   kinds: ServedKinds;
+  /** Compiled expressions of webhooks and policies. */
+  programs: Programs;
+  rbac: Rbac;
 }
 
 /** Wait for local state of this freshness. @throws ApiError 504 for a revision that does not come. */
@@ -62,16 +67,19 @@ export async function viewOf(core: RegistryCore, freshness: Freshness): Promise<
   }
 }
 
+/** A refusal that does not rest on the state of the store: it is given without confirming that. */
+export class FinalRefusal extends ApiError {}
+
 /**
  * Judge by the local state; give a refusal only after ReadIndex has confirmed the state it rests on.
- * `judge` is synchronous, so that one state answers all its questions.
+ * `judge` waits for nothing but webhooks: what it saw before is guarded by the conditions of its plan.
  */
-export async function judged<T>(core: RegistryCore, judge: (view: StoreView) => T): Promise<T> {
+export async function judged<T>(core: RegistryCore, judge: (view: StoreView) => T | Promise<T>): Promise<T> {
   try {
-    return judge(core.reader.local());
+    return await judge(core.reader.local());
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return judge(await viewOf(core, { type: 'linearizable' }));
+    if (!(error instanceof ApiError) || error instanceof FinalRefusal) throw error;
+    return await judge(await viewOf(core, { type: 'linearizable' }));
   }
 }
 

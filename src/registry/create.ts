@@ -10,7 +10,7 @@ import { invalid, validateCreate } from '#src/api/validation.ts';
 import { warningsOf } from '#src/api/warnings.ts';
 import type { Condition, Operation } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { admitCreate } from './admission.ts';
+import { after, mutate, optionsOf, validate, type Attributes } from './admission/admission.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
@@ -34,6 +34,7 @@ export interface CreateRequest {
   object: KubeObject;
   identity: Identity;
   fieldManager?: string | undefined;
+  dryRun?: boolean | undefined;
   /** From server-side apply: `object` carries its managedFields already. */
   applied?: boolean;
 }
@@ -50,18 +51,52 @@ export function planCreate(core: RegistryCore, request: CreateRequest): Planner 
     }
     applyDefaults(kind, object);
     prepareForCreate(kind, object, { identity: request.identity, nowMs: core.clock.wallMs(), subresource: '' });
-    admitCreate({ core, view, kind, identity: request.identity }, object);
-    const causes = [
-      ...validateCreate(kind, object),
-      ...judgeDefinition({ core, view, kind }, object, undefined),
-      ...judgeApiService(core, kind, object),
-    ];
-    if (causes.length > 0) throw invalid(kind, name, causes);
-    object.metadata.managedFields = request.applied
-      ? (request.object.metadata?.managedFields ?? [])
-      : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
-    const isGenerated = (request.object.metadata?.name ?? '') === '';
-    return planOf(core, { view, kind, object, conditions, isGenerated });
+    const attributes = attributesOf(core, view, request, object);
+    return after(mutate(attributes), () => {
+      const causes = [
+        ...validateCreate(kind, object),
+        ...judgeDefinition({ core, view, kind }, object, undefined),
+        ...judgeApiService(core, kind, object),
+      ];
+      if (causes.length > 0) throw invalid(kind, name, causes);
+      return after(validate(attributes), (effect) => {
+        object.metadata.managedFields = request.applied
+          ? (request.object.metadata?.managedFields ?? [])
+          : managedAfterUpdate(kind, undefined, object, writerOf(core, request.identity, request));
+        const isGenerated = (request.object.metadata?.name ?? '') === '';
+        const all = [...conditions, ...effect.conditions];
+        const plan = planOf(core, { view, kind, object, conditions: all, isGenerated });
+        return {
+          ...plan,
+          operations: [...plan.operations, ...effect.operations],
+          warnings: [...plan.warnings, ...attributes.warnings],
+        };
+      });
+    });
+  };
+}
+
+function attributesOf(
+  core: RegistryCore,
+  view: StoreView,
+  { kind, identity, dryRun, fieldManager }: CreateRequest,
+  object: NamedObject,
+): Attributes {
+  return {
+    core,
+    view,
+    operation: 'CREATE',
+    kind,
+    subresource: '',
+    namespace: object.metadata.namespace,
+    name: object.metadata.name ?? '',
+    object,
+    old: undefined,
+    identity,
+    dryRun: dryRun === true,
+    options: optionsOf('CreateOptions', { dryRun, fieldManager }),
+    warnings: [],
+    annotations: {},
   };
 }
 

@@ -8,7 +8,9 @@ import { deepCopy, formatTime } from '#src/api/metadata.ts';
 import type { Namespace, Pod } from '#src/api/objects.ts';
 import { invalid } from '#src/api/validation.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { requireOwnBoundPod } from './admission.ts';
+import { after, mutate, optionsOf, validate, type Attributes } from './admission/admission.ts';
+import { requireOwnBoundPod } from './admission/node-restriction.ts';
+import { releaseQuota } from './admission/resource-quota.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { DeleteOptions, Identity } from './client.ts';
 import type { Plan, Planner } from './commit.ts';
@@ -40,7 +42,7 @@ export function planDelete(core: RegistryCore, request: DeleteRequest): Planner 
   const { kind, namespace, name, options } = request;
   checkOptions(options);
   const key = objectKey(kind, namespace, name);
-  return (view: StoreView): Plan => {
+  return (view: StoreView) => {
     refuseProtected(kind, name);
     const value = view.get(key);
     if (value === undefined) throw notFound(kind, name);
@@ -59,13 +61,54 @@ export function planDelete(core: RegistryCore, request: DeleteRequest): Planner 
     };
     const conditions: Plan['conditions'] = [{ type: 'modRevision', key, revision: value.modRevision }];
     if (marked === undefined) return plan;
-    if (isFinished(kind, marked)) {
-      return { ...plan, outcome: 'removed', conditions, operations: removalOf({ kind, key, object: current }) };
-    }
-    const closes = isNamespaceKind(kind) && current.metadata.deletionTimestamp === undefined ? [closeMarker(name)] : [];
-    const put = { type: 'put' as const, key, ...splitAroundRevision(convertToStored(kind, marked)) };
-    return { ...plan, outcome: 'updated', object: marked, conditions, operations: [put, ...closes] };
+    const attributes = attributesOf(core, view, request, current);
+    return after(admit(attributes), () => planOf(attributes, { plan, conditions, key, current, marked }));
   };
+}
+
+function admit(attributes: Attributes): unknown {
+  return after(mutate(attributes), () => validate(attributes));
+}
+
+function attributesOf(
+  core: RegistryCore,
+  view: StoreView,
+  { kind, namespace, name, identity, options }: DeleteRequest,
+  old: NamedObject,
+): Attributes {
+  const { gracePeriodSeconds, propagationPolicy, preconditions, dryRun } = options;
+  const shown = { gracePeriodSeconds, propagationPolicy, preconditions };
+  return {
+    core,
+    view,
+    operation: 'DELETE',
+    kind,
+    subresource: '',
+    namespace,
+    name,
+    object: undefined,
+    old,
+    identity,
+    dryRun: dryRun === true,
+    options: { ...optionsOf('DeleteOptions', { dryRun }), ...shown },
+    warnings: [],
+    annotations: {},
+  };
+}
+
+function planOf(
+  { view, kind, name, warnings }: Attributes,
+  at: { plan: Plan; conditions: Plan['conditions']; key: string; current: NamedObject; marked: NamedObject },
+): Plan {
+  const { conditions, key, current, marked } = at;
+  const plan = { ...at.plan, warnings: [...at.plan.warnings, ...warnings] };
+  if (isFinished(kind, marked)) {
+    const operations = [...removalOf({ kind, key, object: current }), ...releaseQuota(view, kind, current)];
+    return { ...plan, outcome: 'removed', conditions, operations };
+  }
+  const closes = isNamespaceKind(kind) && current.metadata.deletionTimestamp === undefined ? [closeMarker(name)] : [];
+  const put = { type: 'put' as const, key, ...splitAroundRevision(convertToStored(kind, marked)) };
+  return { ...plan, outcome: 'updated', object: marked, conditions, operations: [put, ...closes] };
 }
 
 function checkOptions(options: DeleteOptions): void {

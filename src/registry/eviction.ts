@@ -13,6 +13,7 @@ import type { PodDisruptionBudget } from '#src/api/objects/policy.ts';
 import { labelSelectorMatcher } from '#src/api/selectors.ts';
 import type { Value } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
+import { after } from './admission/admission.ts';
 import { splitAroundRevision } from './bytes.ts';
 import type { Plan, Planner } from './commit.ts';
 import type { RegistryCore } from './core.ts';
@@ -39,15 +40,16 @@ type PodObject = NamedObject & Pod;
 /** @throws ApiError 429 when a budget does not allow it, 500 when several watch over one Pod (as in Kubernetes). */
 export function planEviction(core: RegistryCore, request: DeleteRequest): Planner {
   const remove = planDelete(core, request);
-  return (view) => {
-    const plan = remove(view);
-    const value = view.get(objectKey(request.kind, request.namespace, request.name));
-    if (value === undefined || plan.operations.length === 0) return plan;
-    const pod = core.decoded.peek(request.kind, value) as PodObject;
-    if (ignoresBudgets(pod)) return plan;
-    const budget = budgetOf(core, view, pod);
-    return budget === undefined ? plan : spend(core, view, { plan, request, pod, ...budget });
-  };
+  return (view) => after(remove(view), (plan) => spared(core, request, view, plan));
+}
+
+function spared(core: RegistryCore, request: DeleteRequest, view: StoreView, plan: Plan): Plan {
+  const value = view.get(objectKey(request.kind, request.namespace, request.name));
+  if (value === undefined || plan.operations.length === 0) return plan;
+  const pod = core.decoded.peek(request.kind, value) as PodObject;
+  if (ignoresBudgets(pod)) return plan;
+  const budget = budgetOf(core, view, pod);
+  return budget === undefined ? plan : spend(core, view, { plan, request, pod, ...budget });
 }
 
 /** Done, not begun, or on its way already: nothing is taken from anybody. */

@@ -38,3 +38,8 @@ export function nodePortKey(protocol: string, port: number): Key {
 export function keyAfter(key: Key): Key {
   return `${key}\u0000`;
 }
+
+/** How much of a resource is used up of the quota with this uid. */
+export function quotaCounterKey(namespace: string, uid: string, resource: string): Key {
+  return `/kontiki/quota/${namespace}/${uid}/${resource}`;
+}

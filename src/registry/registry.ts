@@ -10,9 +10,12 @@ import { assert } from '#src/std/assert.ts';
 import { createAggregation, type Aggregation } from './aggregation.ts';
 import type { Client, ClientFor, Identity } from './client.ts';
 import type { RegistryConfig, RegistryCore, RegistryPorts } from './core.ts';
+import { Programs } from './admission/expressions.ts';
+import { createQuotaKeeper, type QuotaKeeper } from './quota-keeper.ts';
 import { inProcessClient } from './in-process-client.ts';
 import { servedKinds, type ServedKinds } from './kinds.ts';
 import { objectRange } from './keys.ts';
+import { createRbac } from './rbac.ts';
 import { DecodedCache } from './raw.ts';
 import { parseIpv4Range } from './services.ts';
 import { verbsFor, type Verbs } from './verbs.ts';
@@ -31,6 +34,8 @@ export interface Registry {
   /** Objects of a kind in the local state, for metrics. */
   countOf(kind: Kind): number;
   readonly config: Required<RegistryConfig>;
+  /** For the leader. */
+  readonly quotas: QuotaKeeper;
   /** Fixed kinds and custom resources, by the local state. */
   readonly kinds: ServedKinds;
   /** Groups that other API servers have. */
@@ -47,21 +52,25 @@ export function createRegistry(from: RegistryPorts & { config: RegistryConfig })
     parseIpv4Range(config.serviceCidr) !== undefined,
     `serviceCidr ${config.serviceCidr} is not an IPv4 range such as ${SERVICE_CIDR_DEFAULT}`,
   );
+  const decoded = new DecodedCache();
   const core: RegistryCore = {
     clock: from.clock,
     random: from.random,
     log: from.log.scope('registry'),
     proposer: from.proposer,
     reader: from.reader,
-    ...(from.http === undefined ? {} : { http: from.http }),
     ...(from.frontProxy === undefined ? {} : { frontProxy: from.frontProxy }),
     config,
-    decoded: new DecodedCache(),
+    decoded,
+    rbac: createRbac(from.reader, decoded),
+    ...(from.http === undefined ? {} : { http: from.http }),
     ...(from.judgeToken === undefined ? {} : { judgeToken: from.judgeToken }),
     kinds: servedKinds(from.reader),
+    programs: new Programs(),
   };
   return {
     config,
+    quotas: createQuotaKeeper(core),
     kinds: core.kinds,
     aggregation: createAggregation(core),
     verbsFor: (identity) => verbsFor(core, identity),

@@ -20,6 +20,7 @@ import { Causes } from '#src/api/validation/causes.ts';
 import { isAllowed } from './authorize.ts';
 import type { Identity } from './client.ts';
 import type { NamedObject } from './raw.ts';
+import type { Rbac } from './rbac.ts';
 import { badRequest } from './refusals.ts';
 
 /** Whose token it is, for one of these audiences (none: the API server's own); undefined when it is nobody's. */
@@ -35,6 +36,7 @@ interface Question {
   object: KubeObject;
   /** Absent where no tokens are accepted. */
   judgeToken?: TokenJudge | undefined;
+  rbac?: Rbac | undefined;
 }
 
 type Answerer = (question: Question) => unknown;
@@ -79,7 +81,7 @@ function answerSelf(question: Question): SubjectAccessReviewStatus {
   const causes = new Causes();
   checkAttributes(causes, spec);
   refuse(question, causes);
-  return verdict(question.identity, spec?.resourceAttributes, spec?.nonResourceAttributes);
+  return verdict(question, question.identity, spec?.resourceAttributes, spec?.nonResourceAttributes);
 }
 
 function answerSubject(question: Question): SubjectAccessReviewStatus {
@@ -88,7 +90,7 @@ function answerSubject(question: Question): SubjectAccessReviewStatus {
   checkAttributes(causes, spec);
   checkSubject(causes, spec);
   refuse(question, causes);
-  return verdict(identityIn(spec), spec?.resourceAttributes, spec?.nonResourceAttributes);
+  return verdict(question, identityIn(spec), spec?.resourceAttributes, spec?.nonResourceAttributes);
 }
 
 function answerLocal(question: Question): SubjectAccessReviewStatus {
@@ -105,7 +107,7 @@ function answerLocal(question: Question): SubjectAccessReviewStatus {
     causes.invalid('spec.resourceAttributes.namespace', attributes.namespace ?? '', 'must match metadata.namespace');
   }
   refuse(question, causes);
-  return verdict(identityIn(spec), attributes, undefined);
+  return verdict(question, identityIn(spec), attributes, undefined);
 }
 
 interface Asked {
@@ -144,6 +146,7 @@ function identityIn(spec: SubjectAccessReview['spec'] | undefined): Identity {
 }
 
 function verdict(
+  { rbac }: Question,
   identity: Identity,
   resource: ResourceAttributes | undefined,
   path: NonResourceAttributes | undefined,
@@ -152,6 +155,7 @@ function verdict(
     resource === undefined
       ? isPathAllowed(identity, path?.verb ?? '')
       : isAllowed({
+          rbac,
           identity,
           verb: resource.verb ?? '',
           resource: {
@@ -178,7 +182,7 @@ function answerRules(question: Question): SelfSubjectRulesReview['status'] {
   const namespace = (question.object as SelfSubjectRulesReview).spec?.namespace ?? '';
   if (namespace === '') throw badRequest('no namespace on request');
   const any = { group: '*', version: '*', resource: '*' };
-  if (isAllowed({ identity, verb: '*', resource: any, namespace })) {
+  if (isAllowed({ identity, verb: '*', resource: any, namespace, rbac: question.rbac })) {
     const everything = ['*'];
     return {
       resourceRules: [{ verbs: everything, apiGroups: everything, resources: everything }],
@@ -191,6 +195,7 @@ function answerRules(question: Question): SelfSubjectRulesReview['status'] {
     for (const subresource of [undefined, ...kind.subresources]) {
       const verbs = (subresource?.verbs ?? kind.verbs).filter((verb) =>
         isAllowed({
+          rbac: question.rbac,
           identity,
           verb,
           resource: kind,

@@ -9,7 +9,9 @@ import { invalid, validateUpdate } from '#src/api/validation.ts';
 import { warningsOf } from '#src/api/warnings.ts';
 import type { Operation, Value } from '#src/store/command.ts';
 import type { StoreView } from '#src/store/view.ts';
-import { requireOwnBoundPod } from './admission.ts';
+import { after, mutate, optionsOf, validate, type AdmissionEffect, type Attributes } from './admission/admission.ts';
+import { requireOwnBoundPod } from './admission/node-restriction.ts';
+import { releaseQuota } from './admission/resource-quota.ts';
 import { judgeApiService } from './api-services.ts';
 import { judgeDefinition } from './definitions.ts';
 import { splitAroundRevision } from './bytes.ts';
@@ -37,6 +39,7 @@ export interface UpdateRequest {
   /** For kinds that PUT may create. */
   createInstead?: Planner;
   fieldManager?: string | undefined;
+  dryRun?: boolean | undefined;
   /** Server-side apply: what is produced carries its managedFields already. */
   isApply?: boolean;
   /** A PUT without resourceVersion; a patch is never one, it is planned anew from the newest state. */
@@ -71,26 +74,56 @@ export function planUpdate(core: RegistryCore, request: UpdateRequest): Planner 
     applyDefaults(kind, updated);
     const { identity, subresource } = request;
     prepareForUpdate(kind, updated, current, { identity, nowMs: core.clock.wallMs(), subresource });
-    const claims =
-      isServiceKind(kind) && request.subresource === ''
-        ? claimAddresses({ core, view, kind }, updated, current)
-        : { conditions: [], operations: [] };
-    bumpGeneration(kind, updated, current);
-    const causes = [
-      ...validateUpdate(kind, updated, current, request.subresource),
-      ...judgeDefinition({ core, view, kind }, updated, current),
-      ...judgeApiService(core, kind, updated),
-    ];
-    if (causes.length > 0) throw invalid(kind, name, causes);
-    updated.metadata = {
-      ...updated.metadata,
-      managedFields: request.isApply
-        ? (produced.object.metadata.managedFields ?? [])
-        : managedOf(core, request, current, updated),
-    };
-    const warnings = [...produced.warnings];
-    if (updated.metadata.generation !== current.metadata.generation) warnings.push(...warningsOf(kind, updated));
-    return planOf({ request, key, value, current, updated, claims, warnings });
+    const attributes = attributesOf(core, view, request, { object: updated, old: current });
+    return after(mutate(attributes), () => {
+      const claims =
+        isServiceKind(kind) && request.subresource === ''
+          ? claimAddresses({ core, view, kind }, updated, current)
+          : { conditions: [], operations: [] };
+      bumpGeneration(kind, updated, current);
+      const causes = [
+        ...validateUpdate(kind, updated, current, request.subresource),
+        ...judgeDefinition({ core, view, kind }, updated, current),
+        ...judgeApiService(core, kind, updated),
+      ];
+      if (causes.length > 0) throw invalid(kind, name, causes);
+      return after(validate(attributes), (effect) => {
+        updated.metadata = {
+          ...updated.metadata,
+          managedFields: request.isApply
+            ? (produced.object.metadata.managedFields ?? [])
+            : managedOf(core, request, current, updated),
+        };
+        const isChanged = updated.metadata.generation !== current.metadata.generation;
+        const own = isChanged ? warningsOf(kind, updated) : [];
+        const warnings = [...produced.warnings, ...own, ...attributes.warnings];
+        return planOf({ request, key, value, current, updated, claims, effect, warnings, view });
+      });
+    });
+  };
+}
+
+function attributesOf(
+  core: RegistryCore,
+  view: StoreView,
+  { kind, namespace, name, subresource, identity, dryRun, fieldManager, isPut }: UpdateRequest,
+  { object, old }: { object: NamedObject; old: NamedObject },
+): Attributes {
+  return {
+    core,
+    view,
+    operation: 'UPDATE',
+    kind,
+    subresource,
+    namespace,
+    name,
+    object,
+    old,
+    identity,
+    dryRun: dryRun === true,
+    options: optionsOf(isPut ? 'UpdateOptions' : 'PatchOptions', { dryRun, fieldManager }),
+    warnings: [],
+    annotations: {},
   };
 }
 
@@ -114,6 +147,8 @@ interface Outcome {
   current: NamedObject;
   updated: NamedObject;
   claims: ReturnType<typeof claimAddresses>;
+  effect: AdmissionEffect;
+  view: StoreView;
   warnings: string[];
 }
 
@@ -132,11 +167,13 @@ function planOf(at: Outcome): Plan {
   if (deepEqual(withoutRevision(updated), withoutRevision(current))) return unchanged;
   const conditions = [{ type: 'modRevision' as const, key, revision: value.modRevision }, ...at.claims.conditions];
   if (isFinished(kind, updated)) {
-    const removal = removalOf({ kind, key, object: updated });
+    const removal = [...removalOf({ kind, key, object: updated }), ...releaseQuota(at.view, kind, current)];
     return { ...unchanged, outcome: 'removed', object: updated, conditions, operations: removal };
   }
   const put: Operation = { type: 'put', key, ...splitAroundRevision(convertToStored(kind, updated)) };
-  return { ...unchanged, outcome: 'updated', object: updated, conditions, operations: [put, ...at.claims.operations] };
+  conditions.push(...at.effect.conditions);
+  const operations = [put, ...at.claims.operations, ...at.effect.operations];
+  return { ...unchanged, outcome: 'updated', object: updated, conditions, operations };
 }
 
 function withoutRevision(object: NamedObject): unknown {

@@ -85,6 +85,7 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       namespace: kind.namespaced ? place.namespace : undefined,
       name: place.name,
       subresource: nonEmpty(place.subresource),
+      rbac: core.rbac,
     });
   };
   const plannerOf = plannerMakers(core, identity, require);
@@ -116,7 +117,14 @@ export function verbsFor(core: RegistryCore, identity: Identity): Verbs {
       if (!isReview(kind)) return await commit(core, plannerOf.create(kind, what, options), options);
       requireVerb(kind, 'create');
       require(kind, 'create', { namespace: what.namespace });
-      const question = { kind, identity, ...what, namespace: what.namespace, judgeToken: core.judgeToken };
+      const question = {
+        kind,
+        identity,
+        ...what,
+        namespace: what.namespace,
+        judgeToken: core.judgeToken,
+        rbac: core.rbac,
+      };
       return { object: await answerReview(question), outcome: 'created', warnings: [] };
     },
     bind: async (what, options) => await commit(core, plannerOf.bind(what), options),
@@ -174,6 +182,7 @@ function plannerMakers(core: RegistryCore, identity: Identity, require: Verbs['r
         object: what.object,
         identity,
         fieldManager: options?.fieldManager,
+        dryRun: options?.dryRun,
       });
     },
     update(kind, place, object, options) {
@@ -204,9 +213,19 @@ function putRequest(
   { kind, place, object, options }: { kind: Kind; place: Place; object: KubeObject; options: WriteOptions | undefined },
 ): UpdateRequest {
   const fieldManager = options?.fieldManager;
+  const dryRun = options?.dryRun;
   const subresource = place.subresource ?? '';
   const wanted = { ...object, metadata: { ...object.metadata } } as NamedObject;
-  const base = { kind, namespace: place.namespace, name: place.name, subresource, identity, isPut: true, fieldManager };
+  const base = {
+    kind,
+    namespace: place.namespace,
+    name: place.name,
+    subresource,
+    identity,
+    isPut: true,
+    fieldManager,
+    dryRun,
+  };
   if (subresource === 'scale') {
     return {
       ...base,
@@ -218,7 +237,7 @@ function putRequest(
   requireSameName(wanted.metadata.name ?? '', place.name);
   const mayCreate = subresource === '' && kind.allowCreateOnUpdate && (wanted.metadata.resourceVersion ?? '') === '';
   const createInstead = mayCreate
-    ? planCreate(core, { kind, namespace: place.namespace, object, identity, fieldManager })
+    ? planCreate(core, { kind, namespace: place.namespace, object, identity, fieldManager, dryRun })
     : undefined;
   return {
     ...base,
@@ -240,7 +259,7 @@ function planPatch(
 ): Planner {
   const subresource = place.subresource ?? '';
   if (subresource === '') requireVerb(kind, 'patch');
-  const { fieldManager } = options;
+  const { fieldManager, dryRun } = options;
   const base = {
     kind,
     namespace: place.namespace,
@@ -249,6 +268,7 @@ function planPatch(
     identity,
     isPut: false,
     fieldManager,
+    dryRun,
   };
   if (patch.type === 'apply') return planApply(core, base, { patch, force: options.force === true });
   const type = bodyType(kind, subresource);

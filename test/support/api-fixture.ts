@@ -5,7 +5,7 @@ import { createSimLog } from '#src/sim/log.ts';
 import { createSimRandom } from '#src/sim/random.ts';
 import type { Client, Identity } from '#src/registry/client.ts';
 import { applyFirstObjects, firstNamespaces } from '#src/registry/first-objects.ts';
-import { createRegistry, type Registry } from '#src/registry/registry.ts';
+import { createRegistry, type Registry, type RegistryPorts } from '#src/registry/registry.ts';
 import { memoryReplica, type MemoryReplica } from './memory-replica.ts';
 import { settle } from './virtual.ts';
 
@@ -22,14 +22,22 @@ export interface ApiFixture {
   run<T>(promise: Promise<T>): Promise<T>;
 }
 
-export async function apiFixture(): Promise<ApiFixture> {
+export async function apiFixture(options: Pick<RegistryPorts, 'http'> = {}): Promise<ApiFixture> {
   const world = createWorld();
   const clock = world.clock();
   const log = createSimLog(clock);
   const replica = memoryReplica();
   const random = createSimRandom(createPrng(1));
   const { proposer, reader } = replica;
-  const registry = createRegistry({ clock, random, log, proposer, reader, config: { serviceCidr: '10.96.0.0/16' } });
+  const registry = createRegistry({
+    ...options,
+    clock,
+    random,
+    log,
+    proposer,
+    reader,
+    config: { serviceCidr: '10.96.0.0/16' },
+  });
   const admin = registry.clientFor(ADMIN);
   const run = async <T>(promise: Promise<T>): Promise<T> => await settle(world, promise);
   await run(applyFirstObjects(admin, firstNamespaces()));
