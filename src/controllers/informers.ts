@@ -124,8 +124,9 @@ export function createInformers(setup: { client: Client; clock: Clock; log: Log;
     configMaps: make<ConfigMap>(resources.CONFIG_MAPS),
     serviceAccounts: make<ServiceAccount>(resources.SERVICE_ACCOUNTS, { indices: { [NAMESPACE]: byNamespace } }),
   };
-  // Whole: what they define is read from them.
+  // Whole: what they define, and where remote groups are, is read from them.
   const definitions = make<KubeObject>(resources.CUSTOM_RESOURCE_DEFINITIONS);
+  make<KubeObject>(resources.API_SERVICES);
   const collected = collectedKinds().map((kind) => {
     const informer = all.get(resources.resourceName(kind)) ?? make(kind, { keep: metadataOnly });
     return { kind, informer: informer as unknown as Informer<KubeObject> };
