@@ -168,6 +168,7 @@ export class Proposals implements Proposer {
       for (const call of item.calls)
         if (call.deadlineAt <= now && !call.settled) this.#expire(call, item.uncertainAttempts > 0);
       if (item.sequence !== 0 && item.calls.every(({ settled }) => settled)) this.#remove(item);
+      else if (item.uncertainAttempts === 0 && item.calls.some(({ settled }) => settled)) this.#leaveOut(item);
       else if (item.progress.state === 'unsent' && item.progress.notBefore <= now) due = true;
     }
     if (due || this.#waiting.length > 0) this.#flushLater();
@@ -365,6 +366,17 @@ export class Proposals implements Proposer {
     call.settled = true;
     this.#calls--;
     this.#bytes -= call.body.length;
+  }
+
+  /** Whoever was told that nothing was proposed must not be in what is sent after all. The item is in no log yet. */
+  #leaveOut(item: Item): void {
+    item.calls = item.calls.filter(({ settled }) => !settled);
+    const count = item.calls.reduce((sum, call) => sum + call.count, 0);
+    this.#inFlightTransactions -= item.transactions - count;
+    item.transactions = count;
+    item.version = item.calls.some(({ version }) => version > 1) ? 2 : 1;
+    const { session, sequence, calls } = item;
+    item.bytes = assembleItem({ session, sequence, count, bodies: calls.map(({ body }) => body) });
   }
 
   #remove(item: Item): void {

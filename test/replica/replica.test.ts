@@ -111,6 +111,21 @@ test('without a leader: reads of any age are served, others and writes say so at
   t.is(lonely!.replica.local().get('b'), undefined);
 });
 
+test('a write that was told to be not proposed does not happen later with those that shared its item', async (t) => {
+  const cluster = await new Cluster().up();
+  const [lonely] = await cluster.followers();
+  await cluster.settle(lonely!.replica.propose([put('before')], WAIT));
+  cluster.isolate(lonely!.id);
+  const early = lonely!.replica.propose([put('early')], { deadlineMs: 300 });
+  const late = lonely!.replica.propose([put('late')], { deadlineMs: 5000 });
+  await t.throwsAsync(cluster.settle(early), { code: 'REPLICA_NO_LEADER', message: /not proposed/ });
+  cluster.isolate(lonely!.id, false);
+  t.like((await cluster.settle(late))[0], { ok: true });
+  t.true(await cluster.converged());
+  t.is(lonely!.replica.local().get('early'), undefined);
+  t.truthy(lonely!.replica.local().get('late'));
+});
+
 test('a follower that missed more than the log keeps gets a snapshot; its watches read on', async (t) => {
   const cluster = await new Cluster({ settings: { snapshotEntries: 40, trailingEntries: 5 } }).up();
   const leader = await cluster.leader();

@@ -331,15 +331,26 @@ export class PlainPeers implements Peers {
         const handler = peers.#requests.get(method);
         if (handler === undefined) return answered(() => reject(unreachable(to)));
         handler(this.self, payload).then(
-          (value) => answered(() => resolve(value)),
+          (value) => {
+            answered(() => resolve(value));
+            again(handler);
+          },
           (error: Error) => answered(() => reject(error)),
         );
       };
       network.pass(from, there, network.delayMs(from, there), ask);
-      // A link of one's own would bring it once; a retry of the wire could bring it twice, and it must do no harm.
-      const { duplicateChance } = network.quality;
-      if (duplicateChance > 0 && network.prng.chance(duplicateChance))
-        network.pass(from, there, network.delayMs(from, there), ask);
+      // What was taken may come once more, and must do no harm. Not what was refused: that refusal is certain, because a
+      // link brings a request once.
+      const again = (handler: RequestHandler): void => {
+        const { duplicateChance } = network.quality;
+        if (duplicateChance > 0 && network.prng.chance(duplicateChance))
+          network.pass(
+            from,
+            there,
+            network.delayMs(from, there),
+            () => void handler(this.self, payload).catch(() => undefined),
+          );
+      };
     });
   }
 
