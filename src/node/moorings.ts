@@ -36,6 +36,20 @@ export function createMoorings(options: {
   let registered = false;
   let lonelyTurns = 0;
 
+  /** The leader may have moved too: then neither finds the other, but somebody may have a link to both. */
+  async function tellAnybody(): Promise<void> {
+    for (const peer of wire.states()) {
+      if (!peer.connected || stopped) continue;
+      try {
+        await wire.request(peer.name, 'cluster.address', options.start.peerAddress, { timeoutMs: ADDRESS_TIMEOUT_MS });
+        log.info('the leader was told the new address of this node', { through: peer.name });
+        return;
+      } catch (error) {
+        log.debug('the new address was not passed on', { through: peer.name, why: messageOf(error) });
+      }
+    }
+  }
+
   /** True when nothing is left to do. */
   async function makeFast(): Promise<boolean> {
     const { leader, self, addresses, voters, learners, removed } = membership.status();
@@ -49,6 +63,7 @@ export function createMoorings(options: {
     lonelyTurns = leader === undefined ? lonelyTurns + 1 : 0;
     // Others look for us at the old place until the log says otherwise; or they do not look for us at all, and say why.
     wire.reachOut(moved || lonelyTurns >= LONELY_TURNS);
+    if (leader === undefined && moved) await tellAnybody();
     if (leader === undefined || !isMember) return false;
     if (moved) {
       if (leader === self) await membership.setAddress(name, options.start.peerAddress);

@@ -74,9 +74,15 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
   const change = (body: unknown): Promise<string> =>
     operate({ membership, records, nowMs: () => ports.clock.wallMs() }, parseMemberRequest(body));
   wire.onRequest(MEMBERS_METHOD, (_from, payload) => change(payload));
-  // A member says itself where it is reached; its certificate names it.
+  // A member says itself where it is reached; its certificate names it. Who does not lead passes it on, once.
   wire.onRequest(ADDRESS_METHOD, async (from, payload) => {
-    await membership.setAddress(from, String(payload));
+    const passedOn = typeof payload === 'object';
+    const { name, address } = passedOn
+      ? (payload as { name: string; address: string })
+      : { name: from, address: String(payload) };
+    const { leader, self } = membership.status();
+    if (passedOn || leader === undefined || leader === self) await membership.setAddress(String(name), String(address));
+    else await wire.request(leader, ADDRESS_METHOD, { name, address }, { timeoutMs: JOIN_TIMEOUT_MS });
     return null;
   });
 
