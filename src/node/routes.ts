@@ -76,12 +76,10 @@ export function clusterRoutes(options: RouteOptions): ExtraRoutes {
   wire.onRequest(MEMBERS_METHOD, (_from, payload) => change(payload));
   // A member says itself where it is reached; its certificate names it. Who does not lead passes it on, once.
   wire.onRequest(ADDRESS_METHOD, async (from, payload) => {
-    const passedOn = typeof payload === 'object';
-    const { name, address } = passedOn
-      ? (payload as { name: string; address: string })
-      : { name: from, address: String(payload) };
+    const passedOn = typeof payload === 'string' ? undefined : (payload as { name: string; address: string });
+    const { name, address } = passedOn ?? { name: from, address: payload as string };
     const { leader, self } = membership.status();
-    if (passedOn || leader === undefined || leader === self) await membership.setAddress(String(name), String(address));
+    if (passedOn !== undefined || leader === undefined || leader === self) await membership.setAddress(name, address);
     else await wire.request(leader, ADDRESS_METHOD, { name, address }, { timeoutMs: JOIN_TIMEOUT_MS });
     return null;
   });
