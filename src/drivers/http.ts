@@ -58,9 +58,18 @@ function headersOf(request: AnyRequest): HttpHeaders {
   return headers;
 }
 
+/** Whose certificate a connection showed: taking it apart costs more than most requests. */
+const clients = new WeakMap<TLSSocket, HttpClientIdentity | 'nobody'>();
+
 function clientOf(socket: TLSSocket | undefined): HttpClientIdentity | undefined {
   // Of HTTP/2 this is a proxy, for which the operator 'in' does not answer.
   if (!socket?.authorized) return undefined;
+  let client = clients.get(socket);
+  if (client === undefined) clients.set(socket, (client = subjectOf(socket) ?? 'nobody'));
+  return client === 'nobody' ? undefined : client;
+}
+
+function subjectOf(socket: TLSSocket): HttpClientIdentity | undefined {
   const subject = socket.getPeerCertificate().subject as { CN?: string | string[]; O?: string | string[] } | undefined;
   const commonName = Array.isArray(subject?.CN) ? subject.CN[0] : subject?.CN;
   if (commonName === undefined) return undefined;
@@ -104,13 +113,17 @@ function readBody(request: AnyRequest, limits: { bytesMax: number; timeoutMs: nu
       if (size > limits.bytesMax) finish(tooLarge());
       else chunks.push(chunk);
     });
-    request.once('end', () => finish());
+    let ended = false;
+    request.once('end', () => {
+      ended = true;
+      finish();
+    });
     request.once('error', (error) =>
       finish(new Fault('HTTP_ABORTED', `the request broke off: ${error.message}`, 'never', error)),
     );
-    request.once('close', () =>
-      finish(new Fault('HTTP_ABORTED', 'the client went away before the end of the body', 'never')),
-    );
+    request.once('close', () => {
+      if (!ended) finish(new Fault('HTTP_ABORTED', 'the client went away before the end of the body', 'never'));
+    });
   });
 }
 
