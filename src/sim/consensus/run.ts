@@ -241,8 +241,13 @@ function coreWorks(group: SimGroup, core: readonly NodeId[]): () => boolean {
     const { voters } = raft.configuration;
     const { network } = group;
     // From a leader outside the core a way may be cut for ever, and the others have no reason to leave that leader.
+    // And what rotted while a node was down may be found out only now.
     const reached = core.filter(
-      (id) => voters.includes(id) && !network.isCut(leader.id, id) && !network.isCut(id, leader.id),
+      (id) =>
+        voters.includes(id) &&
+        !network.isCut(leader.id, id) &&
+        !network.isCut(id, leader.id) &&
+        !isLost(group.nodes.get(id)?.fatals ?? []),
     );
     if (raft.commitIndex < wanted) return false;
     return reached.every((id) => (group.nodes.get(id)?.process?.replica?.raft.commitIndex ?? 0) >= wanted);
