@@ -2,6 +2,7 @@
  * Every kubectl found on this machine against a cluster of three, command by command: columns, messages,
  * exit codes. The transcripts are written from Kubernetes' documented behaviour, not recorded from Kontiki.
  */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +15,8 @@ import { judge, parseTranscript, type Step } from './cli-transcript.ts';
 const DIRECTORY = fileURLToPath(new URL('transcripts/', import.meta.url));
 /** 1.27 and 1.28 live on OpenAPI v2. */
 const OLDEST = 27;
-const RELEASE_UNKNOWN = 32;
+/** For releases before OLDEST; all the other transcripts are for newer ones. */
+const OLD = 'old.txt';
 
 /** The one on PATH alone, or its versioned siblings when there are any. */
 function kubectls(): { path: string; minor: number }[] {
@@ -24,7 +26,13 @@ function kubectls(): { path: string; minor: number }[] {
     .map((name) => ({ path: join(directory, name), minor: Number(/^kubectl\.1\.(\d+)$/.exec(name)?.[1] ?? 0) }))
     .filter(({ minor }) => minor >= OLDEST)
     .toSorted((a, b) => a.minor - b.minor);
-  return siblings.length > 0 ? siblings : [{ path: kubectlPath, minor: RELEASE_UNKNOWN }];
+  return siblings.length > 0 ? siblings : [{ path: kubectlPath, minor: releaseOf(kubectlPath) }];
+}
+
+function releaseOf(path: string): number {
+  const told = execFileSync(path, ['version', '--client', '-o', 'json'], { encoding: 'utf8' });
+  const { clientVersion } = JSON.parse(told) as { clientVersion: { minor: string } };
+  return Number.parseInt(clientVersion.minor, 10);
 }
 
 needs('root, network namespaces and kubectl', isRoot && canMakeNetns() && kubectlPath !== undefined, { serial: true })(
@@ -39,6 +47,7 @@ needs('root, network namespaces and kubectl', isRoot && canMakeNetns() && kubect
         const begun = Date.now();
         const counts = await Promise.all(
           readdirSync(DIRECTORY)
+            .filter((file) => (file === OLD) === minor < OLDEST)
             .toSorted()
             .map((file) => play(t, lab, { file, path, minor })),
         );
