@@ -4,6 +4,7 @@
  *   npm run bench [-- --seconds 5 --kills 10]
  *   npm run bench -- consensus [--quick] [--only writes,reads,api,failover,memory,in-process]
  *     [--clients 1,10] [--bytes 256] [--rounds 3] [--trials 8]   (consensus.ts)
+ *   npm run bench -- api [--quick]   (api.ts)
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,6 +17,7 @@ import { parseArgs, promisify } from 'node:util';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import type { ClusterStatus } from '#src/cli/status.ts';
 import { etcdClient, etcdPath, startEtcd, type EtcdCluster } from './etcd.ts';
+import { apiBench } from './api.ts';
 import { consensusBench } from './consensus.ts';
 import { closedLoop, cpuSeconds, memoryMb, percentile, row, type LoadResult } from './load.ts';
 
@@ -42,6 +44,10 @@ if (positionals[0] === 'consensus') {
     ...(values.rounds === undefined ? {} : { rounds: Number(values.rounds) }),
     ...(values.trials === undefined ? {} : { trials: Number(values.trials) }),
   });
+  process.exit();
+}
+if (positionals[0] === 'api') {
+  await apiBench({ quick: values.quick });
   process.exit();
 }
 const durationMs = Number(values.seconds) * 1000;
