@@ -183,12 +183,16 @@ interface WatchRun {
 
 async function watchers({ cluster, leader, port, tls, send, count }: WatchRun): Promise<void> {
   const pid = cluster.pidOf(leader);
+  const { metadata } = JSON.parse(String(await send('GET', `${PATH}?limit=1`))) as {
+    metadata: { resourceVersion: string };
+  };
+  const from = `resourceVersion=${metadata.resourceVersion}`;
   const memory = memoryMb(pid);
   const sessions: ClientHttp2Session[] = [];
   const seen = new Map<string, number[]>();
   for (let at = 0; at < count; at += 1) {
     if (at % WATCHES_A_SESSION === 0) sessions.push(connect(`https://127.0.0.1:${port}`, tls));
-    const stream = sessions.at(-1)?.request({ ':path': `${PATH}?watch=true&labelSelector=fan%3Dout` });
+    const stream = sessions.at(-1)?.request({ ':path': `${PATH}?watch=true&labelSelector=fan%3Dout&${from}` });
     stream?.setEncoding('utf8').on('data', (chunk: string) => {
       for (const [, name = ''] of chunk.matchAll(/"name":"(fan-\d+)"/g)) seen.get(name)?.push(performance.now());
     });
